@@ -1,0 +1,267 @@
+//! How the seats of an event stand: sections of rows of numbered seats, each seat an ordinal.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::money::Won;
+use crate::refusal::Refusal;
+
+/// The most seats one event may have.
+pub const MOST_SEATS: u32 = 200_000;
+
+/// A row of a section as it is described: everything in it costs the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatRow {
+    /// The section it stands in.
+    pub section: String,
+    /// What the row is called.
+    pub label: String,
+    /// What a seat in it costs.
+    pub price: Won,
+    /// The seats, from left to right.
+    pub numbers: Numbers,
+}
+
+/// The seat numbers of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Numbers {
+    /// 1, 2, 3 … this many.
+    UpTo(u32),
+    /// As listed.
+    Named(Vec<String>),
+}
+
+impl Numbers {
+    /// How many seats.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        match self {
+            Self::UpTo(count) => *count,
+            Self::Named(names) => u32::try_from(names.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn name(&self, index: u32) -> Cow<'_, str> {
+        match self {
+            Self::UpTo(_) => Cow::Owned((index + 1).to_string()),
+            Self::Named(names) => Cow::Borrowed(&names[index as usize]),
+        }
+    }
+
+    fn index(&self, name: &str) -> Option<u32> {
+        match self {
+            Self::UpTo(count) => {
+                let number: u32 = name.parse().ok()?;
+                // "01" and "+1" parse too, but no seat is called that.
+                let plain = name.bytes().all(|b| b.is_ascii_digit()) && !name.starts_with('0');
+                (plain && (1..=*count).contains(&number)).then(|| number - 1)
+            }
+            Self::Named(names) => names.iter().position(|own| own == name).and_then(|n| u32::try_from(n).ok()),
+        }
+    }
+}
+
+/// One seat, looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat<'a> {
+    /// Its place in the event, from zero.
+    pub ordinal: u32,
+    /// Its section.
+    pub section: &'a str,
+    /// Its row.
+    pub row: &'a str,
+    /// Its number in the row.
+    pub number: Cow<'a, str>,
+    /// What it costs.
+    pub price: Won,
+}
+
+impl Seat<'_> {
+    /// `{section}-{row}-{number}`: what the seat is called in a request.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{}-{}-{}", self.section, self.row, self.number)
+    }
+}
+
+/// All seats of an event. Made once, looked up often.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    rows: Vec<SeatRow>,
+    /// The ordinal of the first seat of each row, and at the end the number of seats.
+    starts: Vec<u32>,
+    by_name: HashMap<String, u32>,
+}
+
+impl PartialEq for Layout {
+    fn eq(&self, other: &Self) -> bool {
+        self.rows == other.rows
+    }
+}
+
+impl Eq for Layout {}
+
+impl Layout {
+    /// A layout of these rows, in this order.
+    ///
+    /// # Errors
+    /// [`Refusal::EventInvalid`] for too many seats, an empty or repeated name, or a price out of range.
+    pub fn new(rows: Vec<SeatRow>) -> Result<Self, Refusal> {
+        let mut starts = Vec::with_capacity(rows.len() + 1);
+        let mut by_name = HashMap::with_capacity(rows.len());
+        let mut total: u32 = 0;
+        for (index, row) in rows.iter().enumerate() {
+            check_row(row)?;
+            starts.push(total);
+            total = total.saturating_add(row.numbers.count());
+            if total > MOST_SEATS {
+                return Err(invalid(format!("an event has at most {MOST_SEATS} seats")));
+            }
+            let name = format!("{}-{}", row.section, row.label);
+            if by_name.insert(name, u32::try_from(index).unwrap_or(u32::MAX)).is_some() {
+                return Err(invalid(format!("row {} of section {} is there twice", row.label, row.section)));
+            }
+        }
+        starts.push(total);
+        Ok(Self { rows, starts, by_name })
+    }
+
+    /// The layout an event gets that describes none: VIP a tenth at the highest price, A three tenths
+    /// at the middle, B the rest at the lowest, twenty seats a row.
+    ///
+    /// # Errors
+    /// As [`Layout::new`].
+    pub fn standard(total: u32, lowest: Won, highest: Won) -> Result<Self, Refusal> {
+        let (vip, a) = (total / 10, u32::try_from(u64::from(total) * 3 / 10).unwrap_or(0));
+        let middle = Won(lowest.plus(highest)?.0 / 2);
+        let sections = [("VIP", vip, highest), ("A", a, middle), ("B", total - vip - a, lowest)];
+        let rows = sections.into_iter().flat_map(|(name, seats, price)| section(name, seats, 20, price));
+        Self::new(rows.collect())
+    }
+
+    /// The rows, in order.
+    #[must_use]
+    pub fn rows(&self) -> &[SeatRow] {
+        &self.rows
+    }
+
+    /// How many seats there are.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// The ordinal of the first seat of the row at an index.
+    #[must_use]
+    pub fn start(&self, row: usize) -> u32 {
+        self.starts[row]
+    }
+
+    /// The seat with an ordinal.
+    #[must_use]
+    pub fn seat(&self, ordinal: u32) -> Option<Seat<'_>> {
+        if ordinal >= self.total() {
+            return None;
+        }
+        let index = self.starts.partition_point(|start| *start <= ordinal) - 1;
+        let row = &self.rows[index];
+        let number = row.numbers.name(ordinal - self.starts[index]);
+        Some(Seat { ordinal, section: &row.section, row: &row.label, number, price: row.price })
+    }
+
+    /// The ordinal of the seat called `{section}-{row}-{number}`.
+    #[must_use]
+    pub fn find(&self, label: &str) -> Option<u32> {
+        let (row, number) = label.rsplit_once('-')?;
+        let index = *self.by_name.get(row)? as usize;
+        Some(self.starts[index] + self.rows[index].numbers.index(number)?)
+    }
+
+    /// The lowest and the highest price of a seat.
+    #[must_use]
+    pub fn prices(&self) -> Option<(Won, Won)> {
+        let prices = || self.rows.iter().map(|row| row.price);
+        Some((prices().min()?, prices().max()?))
+    }
+}
+
+/// The rows of a section of equal rows, the last one shorter where it does not come out even.
+pub fn section(name: &str, seats: u32, per_row: u32, price: Won) -> impl Iterator<Item = SeatRow> + use<> {
+    let name = name.to_owned();
+    (0..seats.div_ceil(per_row.max(1))).map(move |row| SeatRow {
+        section: name.clone(),
+        label: (row + 1).to_string(),
+        price,
+        numbers: Numbers::UpTo(per_row.min(seats - row * per_row)),
+    })
+}
+
+fn check_row(row: &SeatRow) -> Result<(), Refusal> {
+    let named = |name: &str, most: usize| !name.trim().is_empty() && name.chars().count() <= most;
+    if !named(&row.section, 50) || !named(&row.label, 20) {
+        return Err(invalid("a section or row has no name, or one that is too long".to_owned()));
+    }
+    if row.price < Won::ZERO || row.price > Won::MOST {
+        return Err(invalid("a price is out of range".to_owned()));
+    }
+    if row.numbers.count() == 0 {
+        return Err(invalid(format!("row {} of section {} has no seats", row.label, row.section)));
+    }
+    let Numbers::Named(names) = &row.numbers else { return Ok(()) };
+    let mut seen = std::collections::HashSet::new();
+    match names.iter().find(|name| !named(name, 20) || name.contains('-') || !seen.insert(name.as_str())) {
+        Some(name) => Err(invalid(format!("seat number {name:?} is empty, repeated or contains '-'"))),
+        None => Ok(()),
+    }
+}
+
+fn invalid(issue: String) -> Refusal {
+    Refusal::EventInvalid { field: "seating", issue }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_layout_is_a_tenth_three_tenths_and_the_rest() {
+        let layout = Layout::standard(25_000, Won(120_000), Won(350_000)).expect("valid");
+        assert_eq!(layout.total(), 25_000);
+        let seat = |label| layout.seat(layout.find(label).expect(label)).expect(label);
+        assert_eq!(seat("VIP-125-20").price, Won(350_000));
+        assert_eq!(layout.find("VIP-126-1"), None);
+        assert_eq!(seat("A-375-20").price, Won(235_000));
+        assert_eq!(seat("B-750-20").price, Won(120_000));
+        assert_eq!(layout.find("B-751-1"), None);
+    }
+
+    #[test]
+    fn every_seat_leads_to_its_label_and_back() {
+        let layout = Layout::standard(133, Won(1), Won(2)).expect("valid");
+        for ordinal in 0..133 {
+            let seat = layout.seat(ordinal).expect("in range");
+            assert_eq!(layout.find(&seat.label()), Some(ordinal));
+        }
+        assert_eq!(layout.seat(133), None);
+        for wrong in ["VIP-1-0", "VIP-1-01", "VIP-1-+1", "VIP-1-14", "VIP-1", "", "-", "없음-1-1"] {
+            assert_eq!(layout.find(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_layout_with_a_fault_is_refused() {
+        let row = |label: &str, numbers| SeatRow { section: "A".into(), label: label.into(), price: Won(1), numbers };
+        let named = |names: &[&str]| Numbers::Named(names.iter().map(|n| (*n).to_owned()).collect());
+        for rows in [
+            vec![row("1", Numbers::UpTo(MOST_SEATS + 1))],
+            vec![row("1", Numbers::UpTo(2)), row("1", Numbers::UpTo(2))],
+            vec![row("", Numbers::UpTo(2))],
+            vec![row("1", Numbers::UpTo(0))],
+            vec![row("1", named(&["1", "1"]))],
+            vec![row("1", named(&["1-2"]))],
+            vec![SeatRow { price: Won(-1), ..row("1", Numbers::UpTo(1)) }],
+        ] {
+            assert!(matches!(Layout::new(rows), Err(Refusal::EventInvalid { field: "seating", .. })));
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The catalogue: events, their seats, ticket types and sale windows.
+
+mod cancel_event;
+mod create_event;
+mod delete_event;
+pub mod layout;
+mod publish_event;
+mod update_event;
+
+pub use cancel_event::CancelEvent;
+pub use create_event::{CreateEvent, NewOffer, NewTicketType};
+pub use delete_event::DeleteEvent;
+pub use layout::Layout;
+pub use publish_event::PublishEvent;
+pub use update_event::UpdateEvent;
+
+use std::sync::Arc;
+
+use crate::id::{EventId, TicketTypeId, UserId};
+use crate::money::Won;
+use crate::people::Role;
+use crate::refusal::Refusal;
+use crate::seats::Stock;
+use crate::time::{Span, Time};
+
+/// The most ticket types one event may have.
+pub const MOST_TICKET_TYPES: usize = 50;
+
+/// What stage an event is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventStatus {
+    /// Being prepared; nobody buys.
+    Draft,
+    /// Seen by all and on sale within its window.
+    Published,
+    /// Called off; everything paid goes back.
+    Cancelled,
+}
+
+impl EventStatus {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Published => "published",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The status a word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Draft, Self::Published, Self::Cancelled].into_iter().find(|status| status.word() == word)
+    }
+}
+
+/// What people read about an event, and when it is sold. Everything an organizer may change at any time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Billing {
+    /// Its title.
+    pub title: String,
+    /// What it is about.
+    pub description: String,
+    /// concert, sports, musical, exhibition or another word.
+    pub category: String,
+    /// The hall.
+    pub venue: String,
+    /// The region.
+    pub location: String,
+    /// The street address.
+    pub address: Option<String>,
+    /// Who plays.
+    pub artist: Option<String>,
+    /// A poster.
+    pub image_url: Option<String>,
+    /// When it starts.
+    pub starts_at: Time,
+    /// When it ends.
+    pub ends_at: Time,
+    /// No sale before this.
+    pub sale_opens: Option<Time>,
+    /// No sale from this on.
+    pub sale_closes: Option<Time>,
+    /// Who puts it on.
+    pub organizer_name: Option<String>,
+    /// How to reach them.
+    pub organizer_contact: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// How many seats or tickets one person may have.
+    pub max_per_user: Option<u32>,
+    /// A waiting room of its own.
+    pub waiting_room: Option<RoomPolicy>,
+}
+
+impl Billing {
+    /// Checks what does not depend on anything else.
+    ///
+    /// # Errors
+    /// [`Refusal::EventInvalid`] naming the field.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let long = |text: &str, most: usize| text.chars().count() > most;
+        let wrong = |field, issue: &str| Err(Refusal::EventInvalid { field, issue: issue.to_owned() });
+        if self.title.trim().is_empty() || long(&self.title, 200) {
+            return wrong("title", "must have 1 to 200 characters");
+        }
+        if long(&self.description, 20_000) {
+            return wrong("description", "must have at most 20,000 characters");
+        }
+        if self.ends_at <= self.starts_at {
+            return wrong("end_date", "must be after start_date");
+        }
+        if let (Some(opens), Some(closes)) = (self.sale_opens, self.sale_closes)
+            && closes <= opens
+        {
+            return wrong("sale_end", "must be after sale_start");
+        }
+        if self.max_per_user == Some(0) {
+            return wrong("max_per_user", "must be at least 1");
+        }
+        if self.tags.len() > 50 || self.tags.iter().any(|tag| long(tag, 100)) {
+            return wrong("tags", "must be at most 50 of at most 100 characters");
+        }
+        Ok(())
+    }
+}
+
+/// How an event lets people in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomPolicy {
+    /// How many may be inside at once.
+    pub capacity: u32,
+    /// How long a pass lasts.
+    pub pass: Span,
+}
+
+/// A kind of ticket that is counted, not numbered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketType {
+    /// Its id.
+    pub id: TicketTypeId,
+    /// What it is called.
+    pub name: String,
+    /// What one costs.
+    pub price: Won,
+    /// How many there are.
+    pub quantity: u32,
+    /// What it gives.
+    pub description: Option<String>,
+}
+
+/// What is for sale: numbered seats, counted tickets or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The seats.
+    pub layout: Arc<Layout>,
+    /// The ticket types.
+    pub types: Vec<TicketType>,
+    /// The lowest price.
+    pub min_price: Won,
+    /// The highest price.
+    pub max_price: Won,
+}
+
+impl Offer {
+    /// An offer of seats and ticket types, its prices theirs where none are stated.
+    ///
+    /// # Errors
+    /// [`Refusal::EventInvalid`] naming the field.
+    pub fn new(layout: Layout, types: Vec<TicketType>, stated: Option<(Won, Won)>) -> Result<Self, Refusal> {
+        check_types(&types)?;
+        let found = types.iter().map(|own| (own.price, own.price)).chain(layout.prices());
+        let found = found.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let Some((min_price, max_price)) = stated.or(found) else {
+            let issue = "an event needs seats or ticket types".to_owned();
+            return Err(Refusal::EventInvalid { field: "total_seats", issue });
+        };
+        if min_price < Won::ZERO || max_price > Won::MOST {
+            let issue = "must be between 0 and 1,000,000,000,000".to_owned();
+            return Err(Refusal::EventInvalid { field: "min_price", issue });
+        }
+        if min_price > max_price {
+            let issue = "must not be below min_price".to_owned();
+            return Err(Refusal::EventInvalid { field: "max_price", issue });
+        }
+        let offer = Self { layout: Arc::new(layout), types, min_price, max_price };
+        if offer.total() == 0 {
+            let issue = "an event needs at least one seat or ticket".to_owned();
+            return Err(Refusal::EventInvalid { field: "total_seats", issue });
+        }
+        Ok(offer)
+    }
+
+    /// How many people it can let in.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.types.iter().fold(self.layout.total(), |sum, own| sum.saturating_add(own.quantity))
+    }
+
+    fn stocks(&self, event: EventId) -> impl Iterator<Item = Stock> {
+        self.types.iter().map(move |own| Stock {
+            ticket_type: own.id,
+            event,
+            quantity: own.quantity,
+            sold: 0,
+            held: 0,
+            lapsed: 0,
+        })
+    }
+}
+
+fn check_types(types: &[TicketType]) -> Result<(), Refusal> {
+    let wrong = |issue: &str| Err(Refusal::EventInvalid { field: "ticket_types", issue: issue.to_owned() });
+    if types.len() > MOST_TICKET_TYPES {
+        return wrong("an event has at most 50 ticket types");
+    }
+    for own in types {
+        let length = own.name.trim().chars().count();
+        if length == 0 || length > 100 {
+            return wrong("a name must have 1 to 100 characters");
+        }
+        if own.quantity == 0 || own.quantity > 1_000_000 {
+            return wrong("a quantity must be 1 to 1,000,000");
+        }
+        if own.price < Won::ZERO || own.price > Won::MOST {
+            return wrong("a price is out of range");
+        }
+    }
+    Ok(())
+}
+
+/// Something people come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Who made it.
+    pub owner: UserId,
+    /// What people read.
+    pub billing: Billing,
+    /// What is for sale.
+    pub offer: Offer,
+    /// Its stage.
+    pub status: EventStatus,
+    /// Counts its changes.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it last changed.
+    pub updated_at: Time,
+}
+
+impl Event {
+    /// Whether it is sold at `now`.
+    ///
+    /// # Errors
+    /// The refusal that says why not.
+    pub fn sellable(&self, now: Time) -> Result<(), Refusal> {
+        match self.status {
+            EventStatus::Draft => return Err(Refusal::EventUnknown),
+            EventStatus::Cancelled => return Err(Refusal::EventNotOnSale),
+            EventStatus::Published => {}
+        }
+        if let Some(opens) = self.billing.sale_opens.filter(|opens| *opens > now) {
+            return Err(Refusal::SaleNotOpen { opens });
+        }
+        match self.billing.sale_closes {
+            Some(closes) if closes <= now => Err(Refusal::SaleClosed),
+            _ => Ok(()),
+        }
+    }
+
+    /// The ticket type with an id.
+    #[must_use]
+    pub fn ticket_type(&self, id: TicketTypeId) -> Option<&TicketType> {
+        self.offer.types.iter().find(|own| own.id == id)
+    }
+
+    /// A changed copy, its version one higher.
+    fn changed(&self, now: Time) -> Self {
+        Self { version: self.version + 1, updated_at: now, ..self.clone() }
+    }
+}
+
+/// Who asks for a change of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Editor {
+    /// Who it is.
+    pub user: UserId,
+    /// What that person may do.
+    pub role: Role,
+}
+
+impl Editor {
+    /// Whether this person may change the event: its owner, or an admin.
+    ///
+    /// # Errors
+    /// [`Refusal::NotYours`].
+    pub fn may_change(self, event: &Event) -> Result<(), Refusal> {
+        match self.role {
+            Role::Admin => Ok(()),
+            Role::Organizer if event.owner == self.user => Ok(()),
+            Role::Organizer | Role::User => Err(Refusal::NotYours),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+use std::sync::Arc;
+
+use super::create_event::NewOffer;
+use super::{Billing, Editor, Event, EventStatus};
+use crate::command::{Command, Context, Decision, Fact, Verdict};
+use crate::id::EventId;
+use crate::refusal::Refusal;
+use crate::world::{Change, Key, Row, World};
+
+/// Changes what people read about an event, and while it is a draft what is for sale.
+#[derive(Debug, Clone)]
+pub struct UpdateEvent {
+    /// Who changes it.
+    pub editor: Editor,
+    /// The event.
+    pub event: EventId,
+    /// The version the change was made from: another one in the meantime is refused.
+    pub version: i64,
+    /// What people read.
+    pub billing: Billing,
+    /// What is to be for sale, where that changes.
+    pub offer: Option<NewOffer>,
+}
+
+impl Command for UpdateEvent {
+    type Reply = Arc<Event>;
+    const NAME: &'static str = "UpdateEvent";
+
+    fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Arc<Event>> {
+        world.need([Key::Event(self.event)])?;
+        let event = world.events.get(&self.event).ok_or(Refusal::EventUnknown)?;
+        self.editor.may_change(event)?;
+        if event.status == EventStatus::Cancelled {
+            return Err(Refusal::EventState { state: "cancelled" }.into());
+        }
+        if event.version != self.version {
+            return Err(Refusal::EventState { state: "changed by someone else meanwhile" }.into());
+        }
+        self.billing.check()?;
+        let mut changed = event.changed(cx.now);
+        changed.billing = self.billing.clone();
+        let mut decision = Decision::new(());
+        if let Some(offer) = &self.offer {
+            if event.status != EventStatus::Draft {
+                return Err(Refusal::EventState { state: "published" }.into());
+            }
+            changed.offer = offer.build(cx)?;
+            let old = event.offer.types.iter().map(|own| Change::Delete(Key::Stock(own.id)));
+            world.need(event.offer.types.iter().map(|own| Key::Stock(own.id)))?;
+            decision = decision.change(old.collect());
+            decision = decision.put_all(changed.offer.stocks(event.id).map(Row::Stock));
+        }
+        let changed = Arc::new(changed);
+        let Decision { changes, .. } = decision.put(Row::Event(changed.clone()));
+        Ok(Decision::new(changed).change(changes).fact(Fact::EventChanged(self.event)))
+    }
+}

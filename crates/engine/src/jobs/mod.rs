@@ -1,0 +1,89 @@
+//! Jobs: effects outside the store, kept in it until they are done.
+//!
+//! A job is made in the transaction that calls for it and performed after it, at least once, by id.
+
+use crate::command::{Command, Context, Decision, Verdict};
+use crate::id::{EventId, JobId, PaymentId};
+use crate::payments::News;
+use crate::time::Time;
+use crate::world::{Change, Key, Row, World};
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// Tell the server, as the sandbox gateway, what became of a payment: a signed webhook.
+    SandboxWebhook(PaymentId, News),
+    /// Give a card payment back through its gateway.
+    Refund(PaymentId),
+    /// Tell the gateway that nobody will pay this any more.
+    CancelIntent(PaymentId),
+    /// Give back everything that was sold of an event that is called off.
+    SweepEvent(EventId),
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// What.
+    pub errand: Errand,
+    /// Not before this.
+    pub run_at: Time,
+    /// How often it was taken up.
+    pub attempts: u32,
+    /// When it was made.
+    pub created_at: Time,
+}
+
+impl Job {
+    /// A job that is due now.
+    pub(crate) fn new(cx: &mut Context, errand: Errand) -> Self {
+        Self { id: cx.mint.id(), errand, run_at: cx.now, attempts: 0, created_at: cx.now }
+    }
+}
+
+/// Takes up those of the named jobs that are due, and puts off the next attempt: until then nobody else
+/// takes them, and if whoever took them dies, somebody will.
+#[derive(Debug, Clone)]
+pub struct TakeJobs {
+    /// Which.
+    pub jobs: Vec<JobId>,
+    /// When each is due again, by how often it was taken up before.
+    pub retry_at: fn(now: Time, attempts: u32) -> Time,
+}
+
+impl Command for TakeJobs {
+    type Reply = Vec<Job>;
+    const NAME: &'static str = "TakeJobs";
+
+    fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Vec<Job>> {
+        world.need(self.jobs.iter().map(|id| Key::Job(*id)))?;
+        let due = self.jobs.iter().filter_map(|id| world.jobs.get(id)).filter(|job| job.run_at <= cx.now);
+        let taken = due.map(|job| Job {
+            run_at: (self.retry_at)(cx.now, job.attempts),
+            attempts: job.attempts.saturating_add(1),
+            ..job.clone()
+        });
+        let taken: Vec<Job> = taken.collect();
+        Ok(Decision::new(taken.clone()).put_all(taken.into_iter().map(Row::Job)))
+    }
+}
+
+/// Forgets jobs that are done. Those that are gone already do not matter.
+#[derive(Debug, Clone)]
+pub struct FinishJobs {
+    /// Which.
+    pub jobs: Vec<JobId>,
+}
+
+impl Command for FinishJobs {
+    type Reply = ();
+    const NAME: &'static str = "FinishJobs";
+
+    fn decide(&self, world: &World, _: &mut Context) -> Verdict<()> {
+        let keys = || self.jobs.iter().map(|id| Key::Job(*id));
+        world.need(keys())?;
+        Ok(Decision::new(()).change(keys().map(Change::Delete).collect()))
+    }
+}

@@ -1,0 +1,23 @@
+use super::record_refund;
+use crate::command::{Command, Context, Decision, Verdict};
+use crate::id::PaymentId;
+use crate::refusal::Refusal;
+use crate::world::{Key, World};
+
+/// Notes that the gateway has given a payment back. Noting it again changes nothing.
+#[derive(Debug, Clone)]
+pub struct CompleteRefund {
+    /// The payment.
+    pub payment: PaymentId,
+}
+
+impl Command for CompleteRefund {
+    type Reply = ();
+    const NAME: &'static str = "CompleteRefund";
+
+    fn decide(&self, world: &World, cx: &mut Context) -> Verdict<()> {
+        world.need([Key::Payment(self.payment)])?;
+        let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentUnknown)?;
+        Ok(Decision::new(()).change(record_refund(payment, cx)))
+    }
+}

@@ -1,0 +1,58 @@
+use super::{PaymentState, settle};
+use crate::command::{Command, Context, Decision, Verdict};
+use crate::holds::{Reservation, Standing, Tender};
+use crate::id::{PaymentId, ReservationId, UserId};
+use crate::refusal::Refusal;
+use crate::world::{Key, World};
+
+/// What became of a reservation whose payment was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// It is confirmed.
+    Confirmed(Reservation),
+    /// The seats went to others meanwhile: the money goes back.
+    Returned(Reservation),
+}
+
+/// Confirms a reservation with a payment that has succeeded. Asking again gives the same answer.
+#[derive(Debug, Clone)]
+pub struct ConfirmReservation {
+    /// Whose it is.
+    pub user: UserId,
+    /// The reservation.
+    pub reservation: ReservationId,
+    /// The payment.
+    pub payment: PaymentId,
+}
+
+impl Command for ConfirmReservation {
+    type Reply = Settlement;
+    const NAME: &'static str = "ConfirmReservation";
+
+    fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Settlement> {
+        world.need([Key::Reservation(self.reservation), Key::Payment(self.payment)])?;
+        let reservation = world.reservations.get(&self.reservation).ok_or(Refusal::ReservationUnknown)?;
+        reservation.owned_by(self.user)?;
+        let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentMismatch)?;
+        if payment.reservation != reservation.id || payment.amount != reservation.total {
+            return Err(Refusal::PaymentMismatch.into());
+        }
+        match reservation.standing {
+            Standing::Confirmed { tender: Tender::Card(id), .. } if id == payment.id => {
+                return Ok(Decision::new(Settlement::Confirmed(reservation.clone())));
+            }
+            Standing::Confirmed { .. } => return Err(Refusal::ReservationPaid.into()),
+            Standing::Cancelled { .. } => return Err(Refusal::ReservationCancelled.into()),
+            Standing::Pending { .. } | Standing::Expired { .. } => {}
+        }
+        if payment.holds_money() {
+            return settle(payment, reservation, world, cx);
+        }
+        reservation.held_at(cx.now)?;
+        Err(match payment.state {
+            PaymentState::Canceled { .. } => Refusal::PaymentCanceled,
+            _ => Refusal::PaymentIncomplete,
+        }
+        .into())
+    }
+}

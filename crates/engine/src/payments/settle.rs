@@ -1,0 +1,152 @@
+//! What happens to the money of a reservation: one place for every way it can go.
+
+use super::{Payment, PaymentState, Refund, Settlement};
+use crate::catalogue::EventStatus;
+use crate::command::{Context, Decision, Fact, Stop, Verdict};
+use crate::holds::{Reservation, Standing, Tender, fill};
+use crate::jobs::{Errand, Job};
+use crate::money::Won;
+use crate::refusal::Refusal;
+use crate::wallet::{About, Account, transfer, wallet_with};
+use crate::world::{Change, Key, Row, World};
+
+/// Notes that a gateway has taken the money. It waits as unsettled until a reservation has it.
+pub(crate) fn record_success(payment: &Payment, method: &str, cx: &mut Context) -> (Payment, Vec<Change>) {
+    let state = PaymentState::Succeeded { at: cx.now, method: method.to_owned(), refund: Refund::None };
+    let paid = Payment { state, ..payment.clone() };
+    let taken = transfer(Account::Gateway, Account::Unsettled, payment.amount, about(payment), cx);
+    (paid, taken.into_iter().collect())
+}
+
+/// Gives a reservation to the payment that was taken for it, late or not; where it cannot have it, the
+/// money goes back. Doing it again changes nothing.
+pub(crate) fn settle(
+    payment: &Payment,
+    reservation: &Reservation,
+    world: &World,
+    cx: &mut Context,
+) -> Verdict<Settlement> {
+    let own = Tender::Card(payment.id);
+    if !payment.holds_money() {
+        return Ok(Decision::new(Settlement::Returned(reservation.clone())));
+    }
+    match reservation.standing {
+        Standing::Confirmed { tender, .. } if tender == own => {
+            return Ok(Decision::new(Settlement::Confirmed(reservation.clone())));
+        }
+        Standing::Confirmed { .. } | Standing::Cancelled { .. } => return Ok(turn_back(payment, reservation, cx)),
+        Standing::Pending { .. } | Standing::Expired { .. } => {}
+    }
+    world.need([Key::Event(reservation.event)])?;
+    let event = world.events.get(&reservation.event).ok_or(Refusal::EventUnknown)?;
+    let standing = Standing::Confirmed { at: cx.now, tender: own, admitted_at: None };
+    let confirmed = Reservation { standing, payment: Some(payment.id), ..reservation.clone() };
+    let filled = match event.status {
+        EventStatus::Published => fill(&confirmed, world, cx.now),
+        EventStatus::Draft | EventStatus::Cancelled => Err(Refusal::EventNotOnSale.into()),
+    };
+    match filled {
+        Err(Stop::Refused(_)) => Ok(turn_back(payment, reservation, cx)),
+        Err(missing) => Err(missing),
+        Ok(changes) => {
+            let sales = Account::Sales(reservation.event);
+            let earned = transfer(Account::Unsettled, sales, payment.amount, about(payment), cx);
+            let other = (reservation.payment != Some(payment.id)).then(|| abandon(reservation, world, cx));
+            Ok(Decision::new(Settlement::Confirmed(confirmed.clone()))
+                .change(changes)
+                .change(earned.into_iter().collect())
+                .change(other.transpose()?.unwrap_or_default())
+                .put(Row::Reservation(confirmed.clone()))
+                .fact(Fact::Confirmed(confirmed)))
+        }
+    }
+}
+
+fn turn_back(payment: &Payment, reservation: &Reservation, cx: &mut Context) -> Decision<Settlement> {
+    Decision::new(Settlement::Returned(reservation.clone()))
+        .change(request_refund(payment, Account::Unsettled, cx))
+        .fact(Fact::PaymentReturned(payment.clone()))
+}
+
+/// What goes back when a reservation is given up: how much, what had paid, and the changes.
+pub(crate) fn give_back(
+    reservation: &Reservation,
+    world: &World,
+    cx: &mut Context,
+) -> Result<(Won, Option<Tender>, Vec<Change>), Stop> {
+    let (tender, from) = match reservation.standing {
+        Standing::Confirmed { tender, .. } => (tender, Account::Sales(reservation.event)),
+        // Taken by the gateway, but not settled yet.
+        _ => match reservation.payment {
+            Some(id) => (Tender::Card(id), Account::Unsettled),
+            None => return Ok((Won::ZERO, None, Vec::new())),
+        },
+    };
+    match tender {
+        Tender::Card(id) => {
+            world.need([Key::Payment(id)])?;
+            match world.payments.get(&id).filter(|payment| payment.holds_money()) {
+                Some(payment) => Ok((payment.amount, Some(tender), request_refund(payment, from, cx))),
+                None => Ok((Won::ZERO, None, Vec::new())),
+            }
+        }
+        Tender::Wallet(id) => {
+            world.need([Key::Wallet(reservation.user)])?;
+            let wallet = wallet_with(reservation.user, reservation.total, world)?;
+            let about = About { reservation: Some(reservation.id), payment: Some(id) };
+            let to = Account::Wallet(reservation.user);
+            let moved = transfer(from, to, reservation.total, about, cx);
+            let changes = [Change::Put(Row::Wallet(wallet))].into_iter().chain(moved);
+            Ok((reservation.total, Some(tender), changes.collect()))
+        }
+    }
+}
+
+/// Sends a card payment on its way back: a job asks the gateway.
+fn request_refund(payment: &Payment, from: Account, cx: &mut Context) -> Vec<Change> {
+    let mut changes = leave(payment, from, cx);
+    let job = Job::new(cx, Errand::Refund(payment.id));
+    changes.push(Change::Put(Row::Payment(with_refund(payment, Refund::Requested))));
+    changes.push(Change::Put(Row::Job(job)));
+    changes
+}
+
+/// Takes the money of a payment out of the account it was in.
+pub(crate) fn leave(payment: &Payment, from: Account, cx: &mut Context) -> Vec<Change> {
+    transfer(from, Account::Refunds, payment.amount, about(payment), cx).into_iter().collect()
+}
+
+/// Notes that the gateway has given the money back; once.
+pub(crate) fn record_refund(payment: &Payment, cx: &mut Context) -> Vec<Change> {
+    if !matches!(payment.state, PaymentState::Succeeded { refund: Refund::None | Refund::Requested, .. }) {
+        return Vec::new();
+    }
+    let done = with_refund(payment, Refund::Done { at: cx.now });
+    let back = transfer(Account::Refunds, Account::Gateway, payment.amount, about(payment), cx);
+    [Change::Put(Row::Payment(done))].into_iter().chain(back).collect()
+}
+
+/// Calls off the open payment of a reservation that nobody will pay by it any more.
+pub(crate) fn abandon(reservation: &Reservation, world: &World, cx: &mut Context) -> Result<Vec<Change>, Stop> {
+    let Some(id) = reservation.payment else { return Ok(Vec::new()) };
+    world.need([Key::Payment(id)])?;
+    let open = world.payments.get(&id).filter(|payment| matches!(payment.state, PaymentState::Open(_)));
+    let Some(payment) = open else { return Ok(Vec::new()) };
+    let canceled = Payment { state: PaymentState::Canceled { at: cx.now }, ..payment.clone() };
+    let told = Job::new(cx, Errand::CancelIntent(id));
+    Ok(vec![Change::Put(Row::Payment(canceled)), Change::Put(Row::Job(told))])
+}
+
+fn with_refund(payment: &Payment, refund: Refund) -> Payment {
+    let state = match &payment.state {
+        PaymentState::Succeeded { at, method, .. } => {
+            PaymentState::Succeeded { at: *at, method: method.clone(), refund }
+        }
+        other => other.clone(),
+    };
+    Payment { state, ..payment.clone() }
+}
+
+fn about(payment: &Payment) -> About {
+    About { reservation: Some(payment.reservation), payment: Some(payment.id) }
+}

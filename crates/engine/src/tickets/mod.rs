@@ -1,0 +1,5 @@
+//! Tickets: what a confirmed reservation lets in, once.
+
+mod admit;
+
+pub use admit::Admit;
