@@ -156,7 +156,7 @@ impl Desk {
         &self,
         command: C,
         once: Option<Once>,
-        render: impl FnOnce(Result<&C::Reply, &Refusal>) -> Answer + Send + 'static,
+        render: impl Fn(Result<&C::Reply, &Refusal>) -> Answer + Send + 'static,
     ) -> Result<Answer, Stopped> {
         let _ = (command, once, render);
         todo!()
