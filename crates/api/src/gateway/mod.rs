@@ -14,22 +14,17 @@ pub use webhook::{NoEvent, Notice, Subject};
 
 use engine::payments::Gateway;
 
-/// Which gateway to use, and the secret its webhooks are signed with.
+/// Which gateway to use.
 #[derive(Clone)]
 pub enum GatewayConfig {
     /// The built-in one.
-    Sandbox {
-        /// An empty one refuses every webhook.
-        webhook_secret: String,
-    },
+    Sandbox,
     /// Stripe.
     Stripe {
         /// The account's secret key.
         secret_key: String,
         /// The API's address; [`STRIPE_API_BASE`] but for tests.
         api_base: String,
-        /// The endpoint's signing secret, `whsec_…`.
-        webhook_secret: String,
     },
 }
 
@@ -37,9 +32,9 @@ pub enum GatewayConfig {
 #[derive(Clone)]
 pub enum Gateways {
     /// The built-in one: the engine itself plays the bank.
-    Sandbox(WebhookSecret),
+    Sandbox,
     /// Stripe.
-    Stripe(Stripe, WebhookSecret),
+    Stripe(Stripe),
 }
 
 impl Gateways {
@@ -49,10 +44,8 @@ impl Gateways {
     /// [`GatewayError`] when the configuration cannot be used.
     pub fn new(config: GatewayConfig) -> Result<Self, GatewayError> {
         Ok(match config {
-            GatewayConfig::Sandbox { webhook_secret } => Self::Sandbox(WebhookSecret::new(&webhook_secret)),
-            GatewayConfig::Stripe { secret_key, api_base, webhook_secret } => {
-                Self::Stripe(Stripe::new(&secret_key, &api_base)?, WebhookSecret::new(&webhook_secret))
-            }
+            GatewayConfig::Sandbox => Self::Sandbox,
+            GatewayConfig::Stripe { secret_key, api_base } => Self::Stripe(Stripe::new(&secret_key, &api_base)?),
         })
     }
 
@@ -60,16 +53,8 @@ impl Gateways {
     #[must_use]
     pub fn kind(&self) -> Gateway {
         match self {
-            Self::Sandbox(_) => Gateway::Sandbox,
-            Self::Stripe(..) => Gateway::Stripe,
-        }
-    }
-
-    /// The secret of its webhooks.
-    #[must_use]
-    pub fn webhook_secret(&self) -> &WebhookSecret {
-        match self {
-            Self::Sandbox(secret) | Self::Stripe(_, secret) => secret,
+            Self::Sandbox => Gateway::Sandbox,
+            Self::Stripe(_) => Gateway::Stripe,
         }
     }
 
@@ -79,8 +64,8 @@ impl Gateways {
     /// [`GatewayError::Unavailable`]: a payment of Stripe's can only be worked on with Stripe's key.
     pub fn stripe(&self) -> Result<&Stripe, GatewayError> {
         match self {
-            Self::Stripe(stripe, _) => Ok(stripe),
-            Self::Sandbox(_) => Err(GatewayError::Unavailable("no Stripe key is configured".to_owned())),
+            Self::Stripe(stripe) => Ok(stripe),
+            Self::Sandbox => Err(GatewayError::Unavailable("no Stripe key is configured".to_owned())),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Stripe over HTTPS: the four calls that are needed, decoding only what is used of the answers.
 
+use crate::ids;
 use engine::id::PaymentId;
 use engine::money::Won;
 use engine::payments::{News, Payment};
@@ -114,8 +115,8 @@ impl Stripe {
         let form = [
             ("amount", payment.amount.0.to_string()),
             ("currency", "krw".to_owned()),
-            ("metadata[payment_id]", hex(payment.id.0)),
-            ("metadata[booking_id]", hex(payment.reservation.0)),
+            ("metadata[payment_id]", ids::payment(payment.id)),
+            ("metadata[booking_id]", ids::booking(payment.reservation)),
             ("automatic_payment_methods[enabled]", "true".to_owned()),
         ];
         self.post("/v1/payment_intents", &key(payment.id, "create"), &form).await
@@ -147,7 +148,7 @@ impl Stripe {
         let form = [
             ("payment_intent", path_part(reference)?.to_owned()),
             ("amount", amount.0.to_string()),
-            ("metadata[payment_id]", hex(payment.0)),
+            ("metadata[payment_id]", ids::payment(payment)),
         ];
         let refund: Result<Refund, _> = self.post("/v1/refunds", &key(payment, "refund"), &form).await;
         match refund {
@@ -205,11 +206,7 @@ struct ErrorDetail {
 
 /// The key under which an operation on a payment happens once.
 fn key(payment: PaymentId, operation: &str) -> String {
-    format!("maepyo-{}-{operation}", hex(payment.0))
-}
-
-fn hex(id: u128) -> String {
-    format!("{id:032x}")
+    format!("{}-{operation}", ids::payment(payment))
 }
 
 /// A reference that may stand in an address: nothing in it leads elsewhere.

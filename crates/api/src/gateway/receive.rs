@@ -1,0 +1,133 @@
+//! Word from a gateway, by webhook or by asking: checked, read and acted on.
+
+use super::signature::{BadSignature, WebhookSecret};
+use super::stripe::GatewayError;
+use super::webhook::{self, NoEvent, Notice, Subject};
+use crate::ids;
+use crate::state::AppState;
+use desk::{Stopped, Unavailable};
+use engine::id::PaymentId;
+use engine::payments::{AttachIntent, Gateway, News, Payment, ReceiveNews};
+use engine::refusal::Refusal;
+
+/// Why word from a gateway was not acted on.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReceived {
+    /// Nobody who may has signed it.
+    #[error(transparent)]
+    BadSignature(#[from] BadSignature),
+    /// It is not an event.
+    #[error(transparent)]
+    NoEvent(#[from] NoEvent),
+    /// The store did not take it.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The gateway gave no answer.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+}
+
+impl From<Unavailable> for NotReceived {
+    fn from(error: Unavailable) -> Self {
+        Self::Stopped(Stopped::Unavailable(error.0))
+    }
+}
+
+/// Takes a webhook: its `stripe-signature` header and its raw body. Unknown types, unknown payments and
+/// events that were received before change nothing and are no error.
+///
+/// # Errors
+/// [`NotReceived`]; the gateway is to send it again.
+pub async fn deliver(state: &AppState, signature: &str, body: &[u8]) -> Result<(), NotReceived> {
+    webhook_secret(state).verify(signature, body, state.desk.now())?;
+    match webhook::read(body)? {
+        Some(notice) => act(state, notice).await,
+        None => Ok(()),
+    }
+}
+
+/// The secret of the webhooks of the gateway that is in use.
+pub(super) fn webhook_secret(state: &AppState) -> WebhookSecret {
+    let secret = match state.gateway.kind() {
+        Gateway::Sandbox => &state.settings.sandbox_webhook_secret,
+        Gateway::Stripe => &state.settings.stripe_webhook_secret,
+    };
+    WebhookSecret::new(secret.as_deref().unwrap_or_default())
+}
+
+async fn act(state: &AppState, notice: Notice) -> Result<(), NotReceived> {
+    let Some(payment) = named(state, &notice.subject).await? else {
+        tracing::warn!(event = notice.event, "an event about a payment that is not known here");
+        return Ok(());
+    };
+    let amount = notice.subject.amount;
+    let paid = matches!(notice.news, News::Succeeded { .. });
+    if paid && amount.is_some_and(|amount| amount != payment.amount.0) {
+        tracing::error!(event = notice.event, amount, "an event about another amount than the payment's");
+        return Ok(());
+    }
+    attach(state, &payment, notice.subject).await?;
+    receive(state, notice.event, payment.id, notice.news).await
+}
+
+/// The payment an event is about: by the gateway's id, else by the id it was given when it was opened.
+async fn named(state: &AppState, subject: &Subject) -> Result<Option<Payment>, NotReceived> {
+    if let Some(reference) = &subject.reference
+        && let Some(payment) = find(state, reference).await?
+    {
+        return Ok(Some(payment));
+    }
+    let Some(id) = &subject.payment_id else { return Ok(None) };
+    // Another intent that only carries the same metadata is not this payment.
+    Ok(find(state, id).await?.filter(|payment| payment.reference.is_none()))
+}
+
+/// Notes the gateway's id where the answer that was to tell it got lost.
+async fn attach(state: &AppState, payment: &Payment, subject: Subject) -> Result<(), NotReceived> {
+    if payment.gateway != Gateway::Stripe || payment.reference.is_some() {
+        return Ok(());
+    }
+    let Some(reference) = subject.reference else { return Ok(()) };
+    let client_secret = subject.client_secret.unwrap_or_default();
+    state.desk.run(AttachIntent { payment: payment.id, reference, client_secret }).await?;
+    Ok(())
+}
+
+async fn receive(state: &AppState, event: String, payment: PaymentId, news: News) -> Result<(), NotReceived> {
+    match state.desk.run(ReceiveNews { event, payment, news }).await {
+        // Sent again it would be refused again.
+        Ok(()) | Err(Stopped::Refused(Refusal::PaymentUnknown | Refusal::ReservationUnknown)) => Ok(()),
+        Err(stopped) => Err(stopped.into()),
+    }
+}
+
+/// Asks the gateway what became of a payment, for when its webhook is late or lost.
+///
+/// # Errors
+/// [`NotReceived`].
+pub async fn poll(state: &AppState, payment: &Payment) -> Result<(), NotReceived> {
+    let (Gateway::Stripe, Some(reference)) = (payment.gateway, &payment.reference) else { return Ok(()) };
+    let intent = state.gateway.stripe()?.retrieve(reference).await?;
+    let Some(news) = intent.news().filter(|_| intent.pays(payment)) else { return Ok(()) };
+    let word = if matches!(news, News::Canceled) { "canceled" } else { "succeeded" };
+    receive(state, format!("poll:{reference}:{word}"), payment.id, news).await
+}
+
+/// The payment that clients or the gateway call so: by our id, else by the gateway's.
+///
+/// # Errors
+/// [`Unavailable`].
+pub async fn find(state: &AppState, name: &str) -> Result<Option<Payment>, Unavailable> {
+    if let Some(id) = ids::parse_payment(name)
+        && let Some(payment) = state.desk.payment(id).await?
+    {
+        return Ok(Some(payment));
+    }
+    state.desk.payment_by_reference(name).await
+}
+
+/// What clients call a payment: the gateway's id of it, else ours.
+#[must_use]
+pub fn shown(payment: &Payment) -> String {
+    payment.reference.clone().unwrap_or_else(|| ids::payment(payment.id))
+}
