@@ -1,1 +1,54 @@
-//! Placeholder.
+//! The HTTP edge of maepyo: dialects that translate wire JSON to commands and replies back.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`dialects`] | which dialects there are; each is a folder of its own |
+//! | [`ticketing_pro`] | the house dialect |
+//! | [`caller`], [`tokens`], [`passwords`] | who calls |
+//! | [`once`], [`body`], [`fault`] | how a request is read, once, and what may be wrong with it |
+//! | [`ids`], [`clock`], [`money`] | values as they go over the wire |
+//! | [`limits`], [`observe`] | layers: rate limits, log and metrics |
+//! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
+//! | [`operations`], [`description`] | health, metrics; OpenAPI |
+//!
+//! The server inserts an `axum::extract::ConnectInfo<SocketAddr>` into every request, so that limits know clients.
+
+pub mod body;
+pub mod caller;
+pub mod clock;
+pub mod description;
+pub mod dialects;
+pub mod fault;
+pub mod gateway;
+pub mod ids;
+pub mod limits;
+pub mod money;
+pub mod observe;
+pub mod once;
+pub mod operations;
+pub mod passwords;
+pub mod state;
+pub mod ticketing_pro;
+pub mod tickets;
+pub mod tokens;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+
+pub use dialects::Dialect;
+pub use state::{ApiSettings, AppState};
+
+/// Everything this server answers.
+pub fn router(state: AppState) -> Router {
+    let dialects = &state.settings.dialects;
+    let spoken = dialects.iter().map(|dialect| dialect.routes(&state));
+    let all = spoken.fold(operations::routes(), Router::merge);
+    // What no route knows is answered by the house dialect, in its error shape.
+    let known = all.clone().with_state(state.clone());
+    all.merge(description::pages(dialects))
+        .fallback_service(ticketing_pro::unmatched(known, state.clone()))
+        .layer(DefaultBodyLimit::max(body::MOST_BYTES))
+        .layer(from_fn(observe::observe))
+        .with_state(state)
+}

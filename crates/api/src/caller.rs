@@ -1,0 +1,151 @@
+//! Who calls: the bearer token of a request, read once however many ask.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
+use desk::Stopped;
+use engine::people::AdoptUser;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Uri};
+
+use crate::fault::{self, Fault};
+use crate::state::AppState;
+pub use crate::tokens::Caller;
+
+/// The caller, where somebody is signed in. A token that does not count is refused all the same.
+#[derive(Debug, Clone)]
+pub struct MaybeCaller(pub Option<Caller>);
+
+/// Where the first who reads a request's token leaves what it said, for the others and for the log.
+#[derive(Debug, Clone, Default)]
+pub struct CallerSlot(Arc<OnceLock<Caller>>);
+
+impl CallerSlot {
+    /// The caller, once somebody has asked.
+    #[must_use]
+    pub fn get(&self) -> Option<&Caller> {
+        self.0.get()
+    }
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Fault> {
+        of(parts, state).await?.0.ok_or(Fault::Unauthorized)
+    }
+}
+
+impl FromRequestParts<AppState> for MaybeCaller {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Fault> {
+        of(parts, state).await
+    }
+}
+
+/// Who sent a request.
+///
+/// # Errors
+/// [`Fault::Unauthorized`] for a token that does not count; the desk's when a foreign token's user cannot be made.
+pub async fn of(parts: &Parts, state: &AppState) -> Result<MaybeCaller, Fault> {
+    identify(&parts.headers, &parts.extensions, state).await
+}
+
+/// As [`of`], from the pieces.
+///
+/// # Errors
+/// As [`of`].
+pub async fn identify(headers: &HeaderMap, extensions: &Extensions, state: &AppState) -> Result<MaybeCaller, Fault> {
+    let slot = extensions.get::<CallerSlot>();
+    if let Some(known) = slot.and_then(CallerSlot::get) {
+        return Ok(MaybeCaller(Some(known.clone())));
+    }
+    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(MaybeCaller(None)) };
+    let token = value.to_str().ok().and_then(bearer).ok_or(Fault::Unauthorized)?;
+    let access = state.tokens.read_access(token, state.desk.now()).ok_or(Fault::Unauthorized)?;
+    if access.foreign {
+        adopt(&access.caller, state).await?;
+    }
+    if let Some(slot) = slot {
+        let _ = slot.0.set(access.caller.clone());
+    }
+    Ok(MaybeCaller(Some(access.caller)))
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Makes the person of a token that was signed elsewhere, on first sight.
+async fn adopt(caller: &Caller, state: &AppState) -> Result<(), Fault> {
+    if state.tokens.is_adopted(caller.user) {
+        return Ok(());
+    }
+    let command = AdoptUser { id: caller.user, email: caller.email.to_string(), role: caller.role };
+    state
+        .desk
+        .run(command)
+        .await
+        .map_err(|stopped: Stopped| fault::without_verdict(stopped).unwrap_or(Fault::Unauthorized))?;
+    state.tokens.remember_adopted(caller.user);
+    Ok(())
+}
+
+/// The address a request came from: the peer's, or behind a trusted proxy the last one of `X-Forwarded-For` that
+/// is not itself a trusted proxy's.
+#[must_use]
+pub fn address(headers: &HeaderMap, extensions: &Extensions, trusted: &[IpAddr]) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+    if !trusted.contains(&peer) {
+        return peer;
+    }
+    let forwarded = headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<IpAddr> =
+        forwarded.flat_map(|list| list.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    hops.into_iter().rev().map(|hop| hop.to_canonical()).find(|hop| !trusted.contains(hop)).unwrap_or(peer)
+}
+
+/// The path a client asked for, whatever it was rewritten to.
+#[must_use]
+pub fn path<'a>(extensions: &'a Extensions, uri: &'a Uri) -> &'a str {
+    extensions.get::<OriginalUri>().map_or(uri, |original| &original.0).path()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let proxy: IpAddr = "10.0.0.1".parse().expect("an address");
+        let client: IpAddr = "203.0.113.7".parse().expect("an address");
+        let from = |peer: IpAddr, forwarded: &'static str| {
+            let headers = HeaderMap::from_iter([(
+                "x-forwarded-for".parse().expect("a name"),
+                HeaderValue::from_static(forwarded),
+            )]);
+            let mut extensions = Extensions::new();
+            extensions.insert(ConnectInfo(SocketAddr::new(peer, 1)));
+            address(&headers, &extensions, &[proxy])
+        };
+        assert_eq!(from(client, "1.2.3.4"), client, "a forged header changes nothing");
+        assert_eq!(from(proxy, "1.2.3.4, 203.0.113.7"), client, "what the proxy itself saw counts");
+        assert_eq!(from(proxy, "203.0.113.7, 10.0.0.1"), client);
+        assert_eq!(from(proxy, "nonsense"), proxy);
+    }
+
+    #[test]
+    fn the_scheme_is_bearer_in_any_case() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer abc"), Some("abc"));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("abc"), None);
+    }
+}

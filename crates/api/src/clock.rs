@@ -1,0 +1,63 @@
+//! Moments as they go over the wire: RFC 3339 in UTC, whole seconds.
+
+use desk::Time;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+/// The last moment that is accepted: the year 9999 ends with it.
+const LAST: Time = Time(253_402_300_799_000_000);
+
+/// Prints a moment as `2024-06-15T19:00:00Z`.
+#[must_use]
+pub fn rfc3339(time: Time) -> String {
+    let seconds = time.seconds().clamp(0, LAST.seconds());
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// Reads a moment: RFC 3339, or a date or a date and time without an offset, which are UTC. `None` for anything
+/// else and for what lies outside 1970 to 9999.
+#[must_use]
+pub fn parse(text: &str) -> Option<Time> {
+    let civil = |civil: DateTime| civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    let stamp = match text.len() {
+        10 => civil(text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight())),
+        _ => text.parse::<Timestamp>().ok().or_else(|| civil(text.parse::<DateTime>().ok()?)),
+    };
+    let time = Time(stamp?.as_microsecond());
+    (Time::NEVER < time && time <= LAST).then_some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_printed_as_they_are_read() {
+        for (text, printed) in [
+            ("2024-06-15T19:00:00Z", "2024-06-15T19:00:00Z"),
+            ("2024-06-15T19:00:00.999Z", "2024-06-15T19:00:00Z"),
+            ("2024-06-16T04:00:00+09:00", "2024-06-15T19:00:00Z"),
+            ("2024-06-15T19:00:00", "2024-06-15T19:00:00Z"),
+            ("2024-06-15 19:00:00", "2024-06-15T19:00:00Z"),
+            ("2024-06-15", "2024-06-15T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(rfc3339(parse(text).expect(text)), printed, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_or_out_of_range_is_refused() {
+        for text in
+            ["", "tomorrow", "2024-13-01", "2024-02-30T00:00:00Z", "1969-12-31T23:59:59Z", "10000-01-01", "12:00", "-1"]
+        {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_time_still_prints() {
+        assert_eq!(rfc3339(Time::FOREVER), "9999-12-31T23:59:59Z");
+    }
+}

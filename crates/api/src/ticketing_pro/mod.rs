@@ -1,0 +1,113 @@
+//! The house dialect, `ticketing_pro`: `/api/...`, snake_case, its own error envelope.
+
+mod auth;
+mod bookings;
+mod errors;
+mod events;
+mod payment;
+mod seats;
+mod tickets;
+mod wire;
+
+pub use errors::{ApiError, ErrorBody, ErrorEnvelope, act, code};
+pub use seats::SeatPages;
+
+use std::convert::Infallible;
+use std::num::NonZeroU32;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{OriginalUri, Request};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use http::{Method, Uri};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::fault::Fault;
+use crate::limits::{self, Rule};
+use crate::state::AppState;
+
+/// The route table.
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .merge(auth::routes())
+        .merge(events::routes())
+        .merge(seats::routes())
+        .merge(bookings::routes())
+        .merge(payment::routes())
+        .merge(tickets::routes())
+}
+
+/// How often what may be asked.
+pub(crate) fn limits() -> Vec<Rule> {
+    let rule = |method, paths, per_minute| {
+        let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
+        Rule { method, paths, per_minute }
+    };
+    vec![
+        rule(Method::POST, &["/api/auth/login"], 10),
+        rule(Method::POST, &["/api/auth/register"], 5),
+        rule(Method::POST, &["/api/bookings"], 20),
+        rule(Method::POST, &["/api/payment/create-intent"], 30),
+        rule(Method::GET, &["/api/events"], 100),
+    ]
+}
+
+/// The routes with the layers of this dialect.
+pub(crate) fn router(state: &AppState) -> Router<AppState> {
+    let (routes, _) = routes().split_for_parts();
+    let routes = routes.method_not_allowed_fallback(errors::wrong_method);
+    let limited = match state.settings.rate_limits {
+        true => routes.layer(from_fn_with_state(state.clone(), limits::enforce)),
+        false => routes,
+    };
+    limited.layer(from_fn_with_state(state.clone(), errors::envelope))
+}
+
+/// The description of the routes.
+pub(crate) fn openapi() -> OpenApi {
+    routes().split_for_parts().1
+}
+
+/// Answers what no route knows: `/api/payments/…` is another name of `/api/payment/…`, all else is not there.
+pub(crate) fn unmatched(
+    known: Router,
+    state: AppState,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static {
+    let answer = service_fn(move |request: Request| {
+        let known = known.clone();
+        async move {
+            match alias(request.uri()) {
+                Some(uri) => known.oneshot(renamed(request, uri)).await,
+                None => Ok(Fault::UnknownPath.into_response()),
+            }
+        }
+    });
+    from_fn_with_state(state, errors::envelope).layer(answer)
+}
+
+fn alias(uri: &Uri) -> Option<Uri> {
+    let rest = uri.path_and_query()?.as_str().strip_prefix("/api/payments/")?;
+    format!("/api/payment/{rest}").parse().ok()
+}
+
+fn renamed(mut request: Request, uri: Uri) -> Request<Body> {
+    let original = std::mem::replace(request.uri_mut(), uri);
+    request.extensions_mut().insert(OriginalUri(original));
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payments_is_another_name_of_payment() {
+        let renamed = |path: &str| alias(&path.parse().expect("a path")).map(|uri| uri.to_string());
+        assert_eq!(renamed("/api/payments/pi_1/cancel?a=b").as_deref(), Some("/api/payment/pi_1/cancel?a=b"));
+        assert_eq!(renamed("/api/paymentsx/pi_1"), None);
+        assert_eq!(renamed("/api/payment/pi_1"), None);
+    }
+}

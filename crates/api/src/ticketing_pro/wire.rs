@@ -1,0 +1,1 @@
+//! Values of the house dialect that more than one resource uses.

@@ -1,0 +1,309 @@
+//! Access and refresh tokens: HS256 JSON Web Tokens, good in every dialect.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use desk::Time;
+use engine::id::UserId;
+use engine::people::{Role, User};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::ids;
+
+/// How many adopted people are remembered, so that not every request asks the desk for them.
+const MOST_ADOPTED: usize = 100_000;
+
+/// Who a token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who it is.
+    pub user: UserId,
+    /// What that person may do.
+    pub role: Role,
+    /// The person's e-mail address.
+    pub email: Arc<str>,
+}
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Access,
+    Refresh,
+}
+
+/// The claims every dialect finds its own in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Claims {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    role: String,
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Kind>,
+    #[serde(default, deserialize_with = "numeric_date")]
+    iat: i64,
+    #[serde(deserialize_with = "numeric_date")]
+    exp: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+}
+
+/// An access token that counts.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Who it speaks for.
+    pub caller: Caller,
+    /// Whether somebody else signed it, so that its user may not be known here yet.
+    pub foreign: bool,
+}
+
+/// A refresh token that counts, unless it was revoked.
+#[derive(Debug, Clone)]
+pub struct Refresh {
+    /// Whose it is.
+    pub user: UserId,
+    /// Its own id.
+    pub token: u128,
+    /// When it runs out.
+    pub expires_at: Time,
+}
+
+/// Signs and reads tokens.
+pub struct Tokens {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    rules: Validation,
+    access_seconds: i64,
+    refresh_seconds: i64,
+    adopted: Mutex<HashSet<UserId>>,
+}
+
+impl Tokens {
+    /// Tokens under a secret, with these lifetimes in seconds.
+    #[must_use]
+    pub fn new(secret: &[u8], access_seconds: i64, refresh_seconds: i64) -> Self {
+        let mut rules = Validation::new(Algorithm::HS256);
+        // The desk's clock decides about `exp`, not the one of the library.
+        rules.validate_exp = false;
+        rules.validate_aud = false;
+        rules.required_spec_claims.clear();
+        Self {
+            signing: EncodingKey::from_secret(secret),
+            verifying: DecodingKey::from_secret(secret),
+            rules,
+            access_seconds,
+            refresh_seconds,
+            adopted: Mutex::default(),
+        }
+    }
+
+    /// How long an access token lasts, in seconds.
+    #[must_use]
+    pub fn access_seconds(&self) -> i64 {
+        self.access_seconds
+    }
+
+    /// A new access token.
+    #[must_use]
+    pub fn access(&self, user: &User, now: Time) -> String {
+        self.sign(user, Kind::Access, now, self.access_seconds)
+    }
+
+    /// A new refresh token.
+    #[must_use]
+    pub fn refresh(&self, user: &User, now: Time) -> String {
+        self.sign(user, Kind::Refresh, now, self.refresh_seconds)
+    }
+
+    /// Reads an access token; `None` when it does not count at `now`.
+    #[must_use]
+    pub fn read_access(&self, token: &str, now: Time) -> Option<Access> {
+        let claims = self.verify(token, now)?;
+        if claims.kind == Some(Kind::Refresh) {
+            return None;
+        }
+        let user = claims.user()?;
+        let role = Role::from_word(&claims.role).unwrap_or(Role::User);
+        let caller = Caller { user, role, email: claims.email.into() };
+        Some(Access { caller, foreign: claims.kind.is_none() })
+    }
+
+    /// Reads a refresh token; `None` when it does not count at `now`.
+    #[must_use]
+    pub fn read_refresh(&self, token: &str, now: Time) -> Option<Refresh> {
+        let claims = self.verify(token, now)?;
+        if claims.kind != Some(Kind::Refresh) {
+            return None;
+        }
+        let token = ids::parse_uuid(claims.jti.as_deref()?)?;
+        Some(Refresh { user: claims.user()?, token, expires_at: claims.expires_at() })
+    }
+
+    /// Whether this person of a foreign token was made here already, as far as is remembered.
+    #[must_use]
+    pub fn is_adopted(&self, user: UserId) -> bool {
+        self.adopted.lock().contains(&user)
+    }
+
+    /// Remembers that this person of a foreign token is known here.
+    pub fn remember_adopted(&self, user: UserId) {
+        let mut adopted = self.adopted.lock();
+        if adopted.len() >= MOST_ADOPTED {
+            adopted.clear();
+        }
+        adopted.insert(user);
+    }
+
+    fn verify(&self, token: &str, now: Time) -> Option<Claims> {
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.rules).ok()?.claims;
+        (claims.expires_at() > now).then_some(claims)
+    }
+
+    fn sign(&self, user: &User, kind: Kind, now: Time, seconds: i64) -> String {
+        let id = ids::uuid(user.id.0);
+        let claims = Claims {
+            sub: Some(id.clone()),
+            user_id: Some(id),
+            email: user.email.clone(),
+            role: user.role.word().to_owned(),
+            kind: Some(kind),
+            iat: now.seconds(),
+            exp: now.seconds() + seconds,
+            jti: Some(ids::uuid(random())),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+            .expect("claims of strings and numbers always encode under an HMAC key")
+    }
+}
+
+impl Claims {
+    fn user(&self) -> Option<UserId> {
+        let id = self.user_id.as_deref().or(self.sub.as_deref())?;
+        ids::parse_user(id)
+    }
+
+    fn expires_at(&self) -> Time {
+        Time(self.exp.saturating_mul(1_000_000))
+    }
+}
+
+/// Whole seconds of a moment that may have a fraction (RFC 7519, NumericDate).
+#[expect(clippy::cast_possible_truncation, reason = "float casts saturate")]
+fn numeric_date<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    f64::deserialize(deserializer).map(|seconds| seconds as i64)
+}
+
+/// 128 random bits.
+fn random() -> u128 {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system has randomness");
+    u128::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+
+    use super::*;
+
+    const NOW: Time = Time::from_millis(1_700_000_000_000);
+
+    fn tokens() -> Tokens {
+        Tokens::new(b"a secret of the tests", 3600, 7200)
+    }
+
+    fn user() -> User {
+        User {
+            id: UserId(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057),
+            email: "user@example.com".to_owned(),
+            password_hash: None,
+            name: "홍길동".to_owned(),
+            phone: None,
+            role: Role::Organizer,
+            created_at: NOW,
+        }
+    }
+
+    fn later(seconds: i64) -> Time {
+        NOW + engine::time::Span::seconds(seconds)
+    }
+
+    fn foreign(header: Header, claims: &serde_json::Value, secret: &[u8]) -> String {
+        jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(secret)).expect("signs")
+    }
+
+    #[test]
+    fn an_access_token_names_its_user_until_it_runs_out() {
+        let tokens = tokens();
+        let token = tokens.access(&user(), NOW);
+        let access = tokens.read_access(&token, later(3599)).expect("counts");
+        assert_eq!((access.caller.user, access.caller.role), (user().id, Role::Organizer));
+        assert_eq!(&*access.caller.email, "user@example.com");
+        assert!(!access.foreign);
+        assert!(tokens.read_access(&token, later(3600)).is_none(), "expired");
+    }
+
+    #[test]
+    fn neither_kind_of_token_passes_for_the_other() {
+        let tokens = tokens();
+        let (access, refresh) = (tokens.access(&user(), NOW), tokens.refresh(&user(), NOW));
+        assert!(tokens.read_access(&refresh, NOW).is_none());
+        assert!(tokens.read_refresh(&access, NOW).is_none());
+        let read = tokens.read_refresh(&refresh, NOW).expect("counts");
+        assert_eq!((read.user, read.expires_at), (user().id, later(7200)));
+    }
+
+    #[test]
+    fn a_wrong_key_algorithm_or_signature_does_not_count() {
+        let tokens = tokens();
+        let token = Tokens::new(b"another secret", 3600, 7200).access(&user(), NOW);
+        assert!(tokens.read_access(&token, NOW).is_none(), "wrong key");
+
+        let claims =
+            serde_json::json!({"userId": ids::uuid(1), "email": "a@b.c", "role": "admin", "exp": 1_800_000_000});
+        let wrong = foreign(Header::new(Algorithm::HS512), &claims, b"a secret of the tests");
+        assert!(tokens.read_access(&wrong, NOW).is_none(), "wrong algorithm");
+
+        let none = BASE64.encode(r#"{"alg":"none","typ":"JWT"}"#);
+        for end in ["", "AAAA"] {
+            let unsigned = format!("{none}.{}.{end}", BASE64.encode(claims.to_string()));
+            assert!(tokens.read_access(&unsigned, NOW).is_none(), "alg none");
+        }
+
+        let good = tokens.access(&user(), NOW);
+        let (body, signature) = good.rsplit_once('.').expect("three parts");
+        let tampered = BASE64.encode(claims.to_string());
+        let head = body.split('.').next().expect("a header");
+        assert!(tokens.read_access(&format!("{head}.{tampered}.{signature}"), NOW).is_none(), "tampered");
+        for garbage in ["", ".", "..", "a.b.c", "한.글.임"] {
+            assert!(tokens.read_access(garbage, NOW).is_none());
+        }
+    }
+
+    #[test]
+    fn a_token_signed_elsewhere_with_the_secret_is_an_access_token() {
+        let sign = |claims| foreign(Header::default(), &claims, b"a secret of the tests");
+        let token =
+            sign(serde_json::json!({"userId": ids::uuid(7), "email": "a@b.c", "role": "guest", "exp": 1_800_000_000}));
+        let access = tokens().read_access(&token, NOW).expect("counts");
+        assert!(access.foreign);
+        assert_eq!((access.caller.user, access.caller.role), (UserId(7), Role::User));
+        for claims in [
+            serde_json::json!({"userId": ids::uuid(7), "role": "user"}),
+            serde_json::json!({"userId": "seven", "exp": 1_800_000_000}),
+            serde_json::json!({"exp": 1_800_000_000}),
+            serde_json::json!({"userId": ids::uuid(7), "type": "other", "exp": 1_800_000_000}),
+        ] {
+            assert!(tokens().read_access(&sign(claims.clone()), NOW).is_none(), "{claims}");
+        }
+    }
+}
