@@ -1,15 +1,30 @@
 //! Where commands meet the store: gathered into batches, decided in order, committed at once.
 
-use engine::catalogue::{Event, EventStatus};
-use engine::command::Command;
-use engine::holds::Reservation;
-use engine::id::{EventId, JobId, PaymentId, ReservationId, UserId};
-use engine::payments::Payment;
-use engine::people::User;
+mod batch;
+mod catalogue;
+mod check;
+mod clock;
+mod desk;
+mod gather;
+mod migrations;
+mod postgres;
+mod reading;
+mod reads;
+mod sqlite;
+mod store;
+mod tables;
+mod tail;
+mod upkeep;
+mod value;
+mod views;
+
+pub use desk::Desk;
+pub use engine::time::{Span, Time};
+
+use engine::catalogue::EventStatus;
+use engine::id::UserId;
 use engine::refusal::Refusal;
-use engine::seats::{SeatStatus, Stock};
-pub use engine::time::Time;
-use std::sync::Arc;
+use engine::seats::SeatStatus;
 
 /// Why a command got no verdict, or was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -134,141 +149,6 @@ pub struct SeatMap {
     pub valid_until: Time,
 }
 
-/// The desk: the one place through which the store is changed and read. Cheap to clone.
-#[derive(Clone)]
-pub struct Desk {}
-
-#[expect(clippy::unused_async, clippy::todo, missing_docs)]
-impl Desk {
-    /// Opens the store, bringing its tables up to date, and starts gathering.
-    pub async fn open(config: DeskConfig) -> Result<Desk, Unavailable> {
-        let _ = config;
-        todo!()
-    }
-    /// Runs a command: waits for its batch to be durable.
-    pub async fn run<C: Command>(&self, command: C) -> Result<C::Reply, Stopped> {
-        let _ = command;
-        todo!()
-    }
-    /// Runs a command whose answer is kept under an idempotency key, in the same transaction. `render` makes the
-    /// answer of the reply or the refusal; without a key it is simply run and rendered.
-    pub async fn run_once<C: Command>(
-        &self,
-        command: C,
-        once: Option<Once>,
-        render: impl Fn(Result<&C::Reply, &Refusal>) -> Answer + Send + 'static,
-    ) -> Result<Answer, Stopped> {
-        let _ = (command, once, render);
-        todo!()
-    }
-    /// The answer kept under a key, for requests of more than one step.
-    pub async fn replay(&self, once: &Once) -> Result<Option<Answer>, Stopped> {
-        let _ = once;
-        todo!()
-    }
-    /// The moment, as the desk's clock has it.
-    pub fn now(&self) -> Time {
-        todo!()
-    }
-    /// Stops taking commands and finishes those waiting.
-    pub async fn close(&self) {
-        todo!()
-    }
-    /// Whether the store answers reads and took the last batch.
-    pub async fn ready(&self) -> Result<(), Unavailable> {
-        todo!()
-    }
-
-    pub async fn user(&self, id: UserId) -> Result<Option<User>, Unavailable> {
-        let _ = id;
-        todo!()
-    }
-    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, Unavailable> {
-        let _ = email;
-        todo!()
-    }
-    pub async fn token_revoked(&self, token: u128) -> Result<bool, Unavailable> {
-        let _ = token;
-        todo!()
-    }
-    /// The event, from memory where it is known.
-    pub async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, Unavailable> {
-        let _ = id;
-        todo!()
-    }
-    /// A page of events and how many there are in all.
-    pub async fn events(&self, query: EventQuery) -> Result<(Vec<Arc<Event>>, i64), Unavailable> {
-        let _ = query;
-        todo!()
-    }
-    /// The stock of each ticket type of these events.
-    pub async fn stocks(&self, events: &[EventId]) -> Result<Vec<Stock>, Unavailable> {
-        let _ = events;
-        todo!()
-    }
-    /// How many seats and tickets of each event are free, in the order asked.
-    pub async fn available(&self, events: &[Arc<Event>]) -> Result<Vec<u32>, Unavailable> {
-        let _ = events;
-        todo!()
-    }
-    /// A tag that changes whenever a seat's status does, without building the map (for If-None-Match).
-    pub async fn seat_tag(&self, event: &Arc<Event>) -> Result<u64, Unavailable> {
-        let _ = event;
-        todo!()
-    }
-    /// The statuses of all seats now.
-    pub async fn seat_map(&self, event: &Arc<Event>) -> Result<SeatMap, Unavailable> {
-        let _ = event;
-        todo!()
-    }
-    pub async fn reservation(&self, id: ReservationId) -> Result<Option<Reservation>, Unavailable> {
-        let _ = id;
-        todo!()
-    }
-    /// A page of a person's reservations and how many there are in all.
-    pub async fn reservations(&self, query: ReservationQuery) -> Result<(Vec<Reservation>, i64), Unavailable> {
-        let _ = query;
-        todo!()
-    }
-    pub async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, Unavailable> {
-        let _ = id;
-        todo!()
-    }
-    /// The payment a gateway knows by this reference.
-    pub async fn payment_by_reference(&self, reference: &str) -> Result<Option<Payment>, Unavailable> {
-        let _ = reference;
-        todo!()
-    }
-    /// Ids of reservations whose hold has lapsed and that are still pending, oldest first.
-    pub async fn lapsed(&self, limit: i64) -> Result<Vec<ReservationId>, Unavailable> {
-        let _ = limit;
-        todo!()
-    }
-    /// Ids of jobs that are due.
-    pub async fn due_jobs(&self, limit: i64) -> Result<Vec<JobId>, Unavailable> {
-        let _ = limit;
-        todo!()
-    }
-    /// Ids of the live reservations of an event, in order of id, after `after`.
-    pub async fn live_reservations(&self, event: EventId, limit: i64) -> Result<Vec<ReservationId>, Unavailable> {
-        let _ = (event, limit);
-        todo!()
-    }
-    /// Audits every invariant; gives a line per violation (at most `limit` of each kind).
-    pub async fn check(&self, limit: i64) -> Result<CheckReport, Unavailable> {
-        let _ = limit;
-        todo!()
-    }
-    /// Forgets what is past keeping (stored answers after 24 h, gateway events, revoked tokens, delivered outbox rows). Gives how many rows went.
-    pub async fn tidy(&self) -> Result<u64, Unavailable> {
-        todo!()
-    }
-    /// How many outbox rows no consumer has taken yet, and the commands waiting.
-    pub async fn gauges(&self) -> Result<Gauges, Unavailable> {
-        todo!()
-    }
-}
-
 /// What an audit found.
 #[derive(Debug, Clone, Default)]
 pub struct CheckReport {
@@ -277,12 +157,12 @@ pub struct CheckReport {
 }
 
 /// What is waiting.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Gauges {
     /// Commands in the queue.
     pub queued: usize,
     /// Jobs not done yet.
     pub jobs: i64,
-    /// Outbox rows.
-    pub outbox: i64,
+    /// For how long the job that waits longest has been due.
+    pub lag: Span,
 }

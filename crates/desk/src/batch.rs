@@ -1,0 +1,361 @@
+//! One batch: load what its commands look at, decide them in order, write what they changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use engine::catalogue::Event;
+use engine::command::{Context, Fact, Stop};
+use engine::holds::Holdings;
+use engine::id::{EventId, Mint};
+use engine::seats::Claim;
+use engine::time::Time;
+use engine::world::{Change, Key, Slots, World};
+use futures_util::try_join;
+
+use crate::catalogue::{Catalogue, EventVersion};
+use crate::gather::Attempt;
+use crate::store::{Lock, StoreError, Tx};
+use crate::tables::{OutboxRow, StoredAnswer, Table};
+use crate::value::{IntoValue as _, Kind, Value};
+
+/// What a command changes, whatever it answers.
+pub(crate) struct Effects {
+    pub changes: Vec<Change>,
+    pub facts: Vec<Fact>,
+}
+
+/// What a batch needs besides the store.
+pub(crate) struct Surroundings<'a> {
+    pub now: Time,
+    pub seed: u64,
+    pub node: i64,
+    pub catalogue: &'a Catalogue,
+}
+
+/// What others are told once the batch is durable.
+pub(crate) struct Changed {
+    pub claims: Vec<Claim>,
+    pub events: Vec<Arc<Event>>,
+    pub gone: Vec<EventId>,
+    pub facts: Vec<&'static str>,
+}
+
+/// Works a batch off inside a transaction. Nothing is durable before that commits.
+pub(crate) async fn work<T: Tx>(
+    tx: &T,
+    batch: &mut [Box<dyn Attempt>],
+    around: &Surroundings<'_>,
+) -> Result<Changed, StoreError> {
+    let mut cx = Context { now: around.now, mint: Mint::new(around.now, around.seed) };
+    let keys = batch.iter().filter_map(|attempt| attempt.once()).map(|once| once.key.clone()).collect();
+    let mut answers = load_answers(tx, keys).await?;
+    let mut given = BTreeSet::new();
+    let mut world = World::default();
+    load_for_all(tx, batch, &mut world, &cx, around).await?;
+    let mut facts = Vec::new();
+    for attempt in batch.iter_mut() {
+        if let Some((sql, params)) = attempt.chore() {
+            let gone = tx.change(sql, params).await?;
+            attempt.chore_done(gone);
+            continue;
+        }
+        if let Some(once) = attempt.once()
+            && let Some(Some(stored)) = answers.get(&once.key)
+        {
+            attempt.replay(&stored.clone());
+            continue;
+        }
+        if let Some(effects) = decide(tx, attempt.as_mut(), &mut world, &mut cx, around).await? {
+            world.apply(effects.changes);
+            facts.extend(effects.facts);
+        }
+        if let Some(answer) = attempt.answer(around.now) {
+            given.insert(answer.key.clone());
+            answers.insert(answer.key.clone(), Some(answer));
+        }
+    }
+    let given: Vec<&StoredAnswer> = given.iter().filter_map(|key| answers.get(key)?.as_ref()).collect();
+    save(tx, &world, &given, &facts, around).await?;
+    Ok(changed(&world, &facts))
+}
+
+async fn load_answers<T: Tx>(
+    tx: &T,
+    keys: BTreeSet<String>,
+) -> Result<BTreeMap<String, Option<StoredAnswer>>, StoreError> {
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let keys: Vec<String> = keys.into_iter().collect();
+    let found = tx.find::<StoredAnswer>(&keys, Lock::None).await?;
+    let mut answers: BTreeMap<String, Option<StoredAnswer>> = keys.into_iter().map(|key| (key, None)).collect();
+    for answer in found {
+        answers.insert(answer.key.clone(), Some(answer));
+    }
+    Ok(answers)
+}
+
+/// Loads the union of the rows all commands look at, a round at a time: what a command looks at next may depend on
+/// what it saw.
+async fn load_for_all<T: Tx>(
+    tx: &T,
+    batch: &mut [Box<dyn Attempt>],
+    world: &mut World,
+    cx: &Context,
+    around: &Surroundings<'_>,
+) -> Result<(), StoreError> {
+    let mut waiting: Vec<usize> = (0..batch.len()).collect();
+    loop {
+        let mut missing = BTreeSet::new();
+        waiting.retain(|index| match tried(batch[*index].as_mut(), world, &mut cx.clone()) {
+            Err(Stop::Missing(keys)) => {
+                missing.extend(keys);
+                true
+            }
+            Ok(_) | Err(Stop::Refused(_)) => false,
+        });
+        if missing.is_empty() {
+            return Ok(());
+        }
+        load(tx, world, missing, around).await?;
+    }
+}
+
+/// Decides one command, loading what earlier ones of the batch made it look at besides.
+async fn decide<T: Tx>(
+    tx: &T,
+    attempt: &mut dyn Attempt,
+    world: &mut World,
+    cx: &mut Context,
+    around: &Surroundings<'_>,
+) -> Result<Option<Effects>, StoreError> {
+    loop {
+        match tried(attempt, world, cx) {
+            Ok(effects) => return Ok(effects),
+            Err(Stop::Refused(_)) => return Ok(None),
+            Err(Stop::Missing(keys)) => load(tx, world, keys.into_iter().collect(), around).await?,
+        }
+    }
+}
+
+/// A fault in a rule stops its own command only: deciding changes nothing by itself.
+fn tried(attempt: &mut dyn Attempt, world: &World, cx: &mut Context) -> Result<Option<Effects>, Stop> {
+    match catch_unwind(AssertUnwindSafe(|| attempt.decide(world, cx))) {
+        Ok(verdict) => verdict.map(Some),
+        Err(_) => {
+            attempt.broke();
+            Ok(None)
+        }
+    }
+}
+
+/// Loads rows, in the order of their keys, which is the order of locks everywhere.
+async fn load<T: Tx>(
+    tx: &T,
+    world: &mut World,
+    keys: BTreeSet<Key>,
+    around: &Surroundings<'_>,
+) -> Result<(), StoreError> {
+    let mut wanted = Wanted::default();
+    keys.into_iter().for_each(|key| wanted.sort(key));
+    let holders: BTreeSet<_> = wanted.holdings.iter().map(|(user, _)| *user).collect();
+    let holders: Vec<_> = holders.into_iter().collect();
+    // Polled in this order, so sent in this order: the locks of all batches go the same way.
+    let (
+        emails,
+        users,
+        tokens,
+        events,
+        _,
+        news,
+        reservations,
+        payments,
+        wallets,
+        stocks,
+        portions,
+        claims,
+        transfers,
+        jobs,
+    ) = try_join!(
+        tx.find(&wanted.emails, Lock::None),
+        tx.find(&wanted.users, Lock::None),
+        tx.find(&wanted.tokens, Lock::None),
+        tx.find::<EventVersion>(&wanted.events, Lock::Share),
+        tx.find::<engine::people::User>(&holders, Lock::Update),
+        tx.find(&wanted.news, Lock::None),
+        tx.find(&wanted.reservations, Lock::Update),
+        tx.find(&wanted.payments, Lock::Update),
+        tx.find(&wanted.wallets, Lock::Update),
+        tx.find(&wanted.stocks, Lock::Update),
+        tx.find(&wanted.portions, Lock::None),
+        tx.find(&wanted.claims, Lock::Update),
+        tx.find(&wanted.transfers, Lock::None),
+        tx.find(&wanted.jobs, Lock::Update),
+    )?;
+    fill(&mut world.emails, wanted.emails, emails);
+    fill(&mut world.users, wanted.users, users);
+    fill(&mut world.revoked_tokens, wanted.tokens, tokens);
+    fill(&mut world.gateway_events, wanted.news, news);
+    fill(&mut world.reservations, wanted.reservations, reservations);
+    fill(&mut world.payments, wanted.payments, payments);
+    fill(&mut world.wallets, wanted.wallets, wallets);
+    fill(&mut world.portions, wanted.portions, portions);
+    fill(&mut world.claims, wanted.claims, claims);
+    fill(&mut world.transfers, wanted.transfers, transfers);
+    fill(&mut world.jobs, wanted.jobs, jobs);
+    let events = around.catalogue.resolve(tx, events).await?;
+    fill(&mut world.events, wanted.events, events);
+    let mut stocks: Vec<engine::seats::Stock> = stocks;
+    for stock in &mut stocks {
+        stock.lapsed = lapsed(tx, stock, around.now).await?;
+    }
+    fill(&mut world.stocks, wanted.stocks, stocks);
+    for of in wanted.holdings {
+        let row = holdings(tx, of).await?;
+        world.holdings.load(of, Some(row));
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Wanted {
+    emails: Vec<String>,
+    users: Vec<engine::id::UserId>,
+    tokens: Vec<u128>,
+    events: Vec<EventId>,
+    holdings: Vec<(engine::id::UserId, EventId)>,
+    news: Vec<String>,
+    reservations: Vec<engine::id::ReservationId>,
+    payments: Vec<engine::id::PaymentId>,
+    wallets: Vec<engine::id::UserId>,
+    stocks: Vec<engine::id::TicketTypeId>,
+    portions: Vec<(engine::id::ReservationId, engine::id::TicketTypeId)>,
+    claims: Vec<(EventId, u32)>,
+    transfers: Vec<engine::id::TransferId>,
+    jobs: Vec<engine::id::JobId>,
+}
+
+impl Wanted {
+    fn sort(&mut self, key: Key) {
+        match key {
+            Key::Email(key) => self.emails.push(key),
+            Key::User(key) => self.users.push(key),
+            Key::RevokedToken(key) => self.tokens.push(key),
+            Key::Event(key) => self.events.push(key),
+            Key::Holdings(key) => self.holdings.push(key),
+            Key::GatewayEvent(key) => self.news.push(key),
+            Key::Reservation(key) => self.reservations.push(key),
+            Key::Payment(key) => self.payments.push(key),
+            Key::Wallet(key) => self.wallets.push(key),
+            Key::Stock(key) => self.stocks.push(key),
+            Key::Portion(key) => self.portions.push(key),
+            Key::Claim(key) => self.claims.push(key),
+            Key::Transfer(key) => self.transfers.push(key),
+            Key::Job(key) => self.jobs.push(key),
+        }
+    }
+}
+
+fn fill<T: Table>(slots: &mut Slots<T::Key, T>, keys: Vec<T::Key>, rows: Vec<T>) {
+    for row in rows {
+        slots.load(row.key(), Some(row));
+    }
+    for key in keys {
+        slots.load(key, None);
+    }
+}
+
+/// How many of a stock's held tickets have lapsed. Its row is locked, so the number stays until we commit.
+async fn lapsed<T: Tx>(tx: &T, stock: &engine::seats::Stock, now: Time) -> Result<u32, StoreError> {
+    let sql = LAPSED;
+    let params = [stock.ticket_type.0.value(), now.0.value()];
+    let rows = tx.query(sql, &params, &[Kind::Int]).await?;
+    match rows.first().and_then(|row| row.first()) {
+        Some(Value::Int(count)) => Ok(u32::try_from(*count).unwrap_or(u32::MAX)),
+        _ => Ok(0),
+    }
+}
+
+/// The tickets of a type whose hold has lapsed and was not tidied up.
+pub(crate) const LAPSED: &str = "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM portions \
+     WHERE ticket_type_id = ?1 AND claimed_until > 0 AND claimed_until <= ?2";
+
+/// What a person has of an event.
+pub(crate) const HOLDINGS: &str =
+    "SELECT id, count, claimed_until FROM reservations WHERE user_id = ?1 AND event_id = ?2 AND claimed_until > 0";
+
+async fn holdings<T: Tx>(tx: &T, of: (engine::id::UserId, EventId)) -> Result<Holdings, StoreError> {
+    let params = [of.0.0.value(), of.1.0.value()];
+    let rows = tx.query(HOLDINGS, &params, &[Kind::Bytes, Kind::Int, Kind::Int]).await?;
+    let mut held = BTreeMap::new();
+    for row in rows {
+        let mut columns = crate::value::Columns::new(row);
+        let id = columns.id()?;
+        held.insert(id, (columns.count()?, Time(columns.int()?)));
+    }
+    Ok(Holdings { of, held })
+}
+
+async fn save<T: Tx>(
+    tx: &T,
+    world: &World,
+    answers: &[&StoredAnswer],
+    facts: &[Fact],
+    around: &Surroundings<'_>,
+) -> Result<(), StoreError> {
+    let stream: Vec<OutboxRow> = facts.iter().map(|fact| OutboxRow::new(fact, around.now, around.node)).collect();
+    try_join!(
+        tx.insert(answers),
+        save_slots(tx, &world.emails),
+        save_slots(tx, &world.users),
+        save_slots(tx, &world.revoked_tokens),
+        save_slots(tx, &world.events),
+        save_slots(tx, &world.gateway_events),
+        save_slots(tx, &world.reservations),
+        save_slots(tx, &world.payments),
+        save_slots(tx, &world.wallets),
+        save_slots(tx, &world.stocks),
+        save_slots(tx, &world.portions),
+        save_slots(tx, &world.claims),
+        save_slots(tx, &world.transfers),
+        save_slots(tx, &world.jobs),
+        tx.append(&stream),
+    )?;
+    Ok(())
+}
+
+async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result<(), StoreError> {
+    let (mut new, mut changed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, slot) in slots.dirty() {
+        match &slot.row {
+            Some(row) if slot.stored => changed.push(row),
+            Some(row) => new.push(row),
+            None => gone.push(key.clone()),
+        }
+    }
+    if new.is_empty() && changed.is_empty() && gone.is_empty() {
+        return Ok(());
+    }
+    try_join!(tx.insert(&new), tx.update(&changed), tx.delete::<R>(&gone))?;
+    Ok(())
+}
+
+fn changed(world: &World, facts: &[Fact]) -> Changed {
+    let word = |fact: &Fact| match fact {
+        Fact::Held(_) => "held",
+        Fact::Confirmed(_) => "confirmed",
+        Fact::Cancelled { .. } => "cancelled",
+        Fact::Expired { .. } => "expired",
+        Fact::PaymentReturned(_) => "payment_returned",
+        Fact::EventChanged(_) => "event_changed",
+        Fact::EventDeleted(_) => "event_deleted",
+    };
+    let gone = |(id, slot): (&EventId, &engine::world::Slot<Arc<Event>>)| slot.row.is_none().then_some(*id);
+    Changed {
+        claims: world.claims.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
+        events: world.events.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
+        gone: world.events.dirty().filter_map(gone).collect(),
+        facts: facts.iter().map(word).collect(),
+    }
+}

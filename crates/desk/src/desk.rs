@@ -1,0 +1,238 @@
+//! The desk itself: opening a store, running commands on it, closing it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use engine::command::{Command, Context, Decision, Verdict};
+use engine::payments::GatewayEvent;
+use engine::refusal::Refusal;
+use engine::time::Time;
+use engine::world::{Row, World};
+use parking_lot::RwLock;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::gather::{Attempt, Pending, Queue, Shared, Told, gather_postgres, gather_sqlite};
+use crate::migrations::{SCHEMA, Spelling, pending};
+use crate::reads::Reads;
+use crate::tables::StoredAnswer;
+use crate::{Answer, DeskConfig, Once, Stopped, StoreConfig, Unavailable, postgres, sqlite, tail};
+
+/// The desk: the one place through which the store is changed and read. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk(pub(crate) Arc<Inside>);
+
+pub(crate) struct Inside {
+    sender: RwLock<Option<mpsc::Sender<Box<dyn Attempt>>>>,
+    /// Closed when the last gatherer is done.
+    done: Mutex<mpsc::Receiver<()>>,
+    pub(crate) reads: Reads,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// 64 bits nobody can guess.
+fn entropy() -> Result<u64, Unavailable> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| Unavailable(error.to_string()))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+impl Desk {
+    /// Opens the store, bringing its tables up to date, and starts gathering.
+    ///
+    /// # Errors
+    /// Where the store cannot be reached, or is newer than this program.
+    pub async fn open(config: DeskConfig) -> Result<Desk, Unavailable> {
+        let shared = Arc::new(Shared {
+            clock: crate::clock::Clock::default(),
+            catalogue: crate::catalogue::Catalogue::default(),
+            views: crate::views::Views::default(),
+            node: (entropy()? >> 1).cast_signed(),
+            batch: config.batch.max(1),
+            seeds: AtomicU64::new(entropy()?),
+            unwell: AtomicBool::new(false),
+        });
+        let (sender, receiver) = mpsc::channel(config.queue.max(1));
+        let (running, done) = mpsc::channel(1);
+        let queue: Queue = Arc::new(Mutex::new(receiver));
+        let (reads, is_postgres) = match &config.store {
+            StoreConfig::Sqlite(folder) => {
+                let reads = start_sqlite(folder, &config, queue, shared.clone(), running).await?;
+                (Reads::Sqlite(reads), false)
+            }
+            StoreConfig::Postgres(url) => {
+                let reads = start_postgres(url, &config, &queue, &shared, &running).await?;
+                (Reads::Postgres(reads), true)
+            }
+        };
+        let sender = RwLock::new(Some(sender));
+        let desk = Desk(Arc::new(Inside { sender, done: Mutex::new(done), reads, shared }));
+        if is_postgres {
+            tokio::spawn(tail::follow(Arc::downgrade(&desk.0)));
+        }
+        Ok(desk)
+    }
+
+    /// Runs a command: waits for its batch to be durable.
+    ///
+    /// # Errors
+    /// The refusal, or why there was no verdict.
+    pub async fn run<C: Command>(&self, command: C) -> Result<C::Reply, Stopped> {
+        match self.submit(command, None).await? {
+            Told::Verdict(result, _) => Ok(result?),
+            Told::Replayed(_) => Err(Stopped::Unavailable("a command without a key was replayed".to_owned())),
+        }
+    }
+
+    /// Runs a command whose answer is kept under an idempotency key, in the same transaction. `render` makes the
+    /// answer of the reply or the refusal; without a key the command is simply run and rendered.
+    ///
+    /// # Errors
+    /// Why there was no verdict; [`Refusal::KeyReused`] where the key stands for another request.
+    pub async fn run_once<C: Command>(
+        &self,
+        command: C,
+        once: Option<Once>,
+        render: impl Fn(Result<&C::Reply, &Refusal>) -> Answer + Send + 'static,
+    ) -> Result<Answer, Stopped> {
+        let Some(once) = once else {
+            return match self.submit(command, None).await? {
+                Told::Verdict(result, _) => Ok(render(result.as_ref())),
+                Told::Replayed(answer) => Ok(answer),
+            };
+        };
+        match self.submit(command, Some((once, Box::new(render)))).await? {
+            Told::Verdict(_, Some(answer)) | Told::Replayed(answer) => Ok(answer),
+            Told::Verdict(Err(refusal), None) => Err(refusal.into()),
+            Told::Verdict(Ok(_), None) => Err(Stopped::Unavailable("an answer was not kept".to_owned())),
+        }
+    }
+
+    /// The answer kept under a key, for requests of more than one step.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyReused`] where the key stands for another request; else where the store cannot be reached.
+    pub async fn replay(&self, once: &Once) -> Result<Option<Answer>, Stopped> {
+        let found = self.0.reads.get::<StoredAnswer>(&once.key).await;
+        match found.map_err(|Unavailable(why)| Stopped::Unavailable(why))? {
+            None => Ok(None),
+            Some(kept) if kept.request[..] == once.request[..] => {
+                Ok(Some(Answer { status: kept.status, body: kept.body, replayed: true }))
+            }
+            Some(_) => Err(Refusal::KeyReused.into()),
+        }
+    }
+
+    /// The moment, as the desk's clock has it.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.0.shared.clock.now()
+    }
+
+    /// Stops taking commands and finishes those waiting.
+    pub async fn close(&self) {
+        self.0.sender.write().take();
+        // Nothing is ever sent: it ends when the last gatherer drops its end.
+        self.0.done.lock().await.recv().await;
+    }
+
+    /// Whether the store answers reads and takes batches.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn ready(&self) -> Result<(), Unavailable> {
+        self.0.reads.number("SELECT COUNT(*) FROM schema_version", Vec::new()).await?;
+        if self.0.shared.unwell.load(Ordering::Relaxed) {
+            self.run(Probe).await.map_err(|stopped| Unavailable(stopped.to_string()))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.0.sender.read().as_ref().map_or(0, |sender| sender.max_capacity() - sender.capacity())
+    }
+
+    async fn submit<C: Command>(
+        &self,
+        command: C,
+        once: Option<(Once, crate::gather::Render<C::Reply>)>,
+    ) -> Result<Told<C::Reply>, Stopped> {
+        let (caller, verdict) = oneshot::channel();
+        let pending: Box<dyn Attempt> = Box::new(Pending { command, once, told: None, caller });
+        self.enqueue(pending)?;
+        verdict.await.map_err(|_| closing())?
+    }
+
+    pub(crate) fn enqueue(&self, attempt: Box<dyn Attempt>) -> Result<(), Stopped> {
+        let sender = self.0.sender.read();
+        let sent = sender.as_ref().ok_or_else(closing)?.try_send(attempt);
+        sent.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Stopped::Busy,
+            mpsc::error::TrySendError::Closed(_) => closing(),
+        })
+    }
+}
+
+fn closing() -> Stopped {
+    Stopped::Unavailable("the server is shutting down".to_owned())
+}
+
+/// Writes something, to see whether writing works again.
+struct Probe;
+
+impl Command for Probe {
+    type Reply = ();
+    const NAME: &'static str = "Probe";
+
+    fn decide(&self, _: &World, cx: &mut Context) -> Verdict<()> {
+        let mark = GatewayEvent { id: format!("probe:{}", cx.mint.id::<u128>()), received_at: cx.now };
+        Ok(Decision::new(()).put(Row::GatewayEvent(mark)))
+    }
+}
+
+async fn start_sqlite(
+    folder: &Path,
+    config: &DeskConfig,
+    queue: Queue,
+    shared: Arc<Shared>,
+    running: mpsc::Sender<()>,
+) -> Result<sqlite::Readers, Unavailable> {
+    let writer = sqlite::Writer::open(folder)?;
+    writer.execute(SCHEMA)?;
+    for text in pending(&writer, Spelling::Sqlite).await? {
+        writer.execute(&format!("BEGIN IMMEDIATE;\n{text}\nCOMMIT"))?;
+    }
+    let gather = move || {
+        gather_sqlite(&writer, &queue, &shared);
+        drop(running);
+    };
+    let thread = std::thread::Builder::new().name("maepyo-writer".to_owned());
+    thread.spawn(gather).map_err(|error| Unavailable(error.to_string()))?;
+    Ok(sqlite::Readers::open(folder, config.readers)?)
+}
+
+async fn start_postgres(
+    url: &str,
+    config: &DeskConfig,
+    queue: &Queue,
+    shared: &Arc<Shared>,
+    running: &mpsc::Sender<()>,
+) -> Result<postgres::Readers, Unavailable> {
+    let address = postgres::Address::parse(url)?;
+    let session = postgres::Session::open(&address).await?;
+    // One node at a time brings the tables up to date; the others wait and find it done.
+    session.execute("SELECT pg_advisory_lock(7310294861)").await?;
+    session.execute(SCHEMA).await?;
+    for text in pending(&session, Spelling::Postgres).await? {
+        session.execute(&format!("BEGIN;\n{text}\nCOMMIT")).await?;
+    }
+    session.execute("SELECT pg_advisory_unlock(7310294861)").await?;
+    for _ in 0..config.gatherers.max(1) {
+        let (address, queue, shared, running) = (address.clone(), queue.clone(), shared.clone(), running.clone());
+        tokio::spawn(async move {
+            gather_postgres(address, queue, shared).await;
+            drop(running);
+        });
+    }
+    Ok(postgres::Readers::open(&address, config.readers)?)
+}

@@ -1,0 +1,255 @@
+//! Gathering: what has arrived while the last batch was committing becomes the next one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use engine::command::{Command, Context, Decision, Stop};
+use engine::refusal::Refusal;
+use engine::time::Time;
+use engine::world::World;
+use futures_util::FutureExt as _;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::batch::{Changed, Effects, Surroundings, work};
+use crate::catalogue::Catalogue;
+use crate::clock::Clock;
+use crate::postgres::{Address, Session};
+use crate::sqlite::Writer;
+use crate::store::StoreError;
+use crate::tables::StoredAnswer;
+use crate::value::Value;
+use crate::views::Views;
+use crate::{Answer, Once, Stopped};
+
+/// A command that waits for its verdict, whatever it is.
+pub(crate) trait Attempt: Send {
+    /// The key under which it happens once.
+    fn once(&self) -> Option<&Once>;
+    /// A statement to run instead of deciding anything.
+    fn chore(&self) -> Option<(&'static str, &[Value])> {
+        None
+    }
+    /// Takes how many rows the statement changed.
+    fn chore_done(&mut self, _: u64) {}
+    /// Decides it, remembering the verdict; a later call overrides an earlier one.
+    fn decide(&mut self, world: &World, cx: &mut Context) -> Result<Effects, Stop>;
+    /// Takes the answer that was given before.
+    fn replay(&mut self, stored: &StoredAnswer);
+    /// Notes that deciding it failed.
+    fn broke(&mut self);
+    /// The answer to keep, made now.
+    fn answer(&mut self, now: Time) -> Option<StoredAnswer>;
+    /// Tells the caller, now that it is durable.
+    fn finish(self: Box<Self>);
+    /// Tells the caller that nothing happened.
+    fn fail(self: Box<Self>, why: Stopped);
+}
+
+/// What a caller is told.
+pub(crate) enum Told<R> {
+    /// The verdict, and the answer that was kept of it.
+    Verdict(Result<R, Refusal>, Option<Answer>),
+    /// The answer that was given before.
+    Replayed(Answer),
+}
+
+/// Makes the answer to keep.
+pub(crate) type Render<R> = Box<dyn Fn(Result<&R, &Refusal>) -> Answer + Send>;
+
+/// A command and who waits for it.
+pub(crate) struct Pending<C: Command> {
+    pub command: C,
+    pub once: Option<(Once, Render<C::Reply>)>,
+    pub told: Option<Result<Told<C::Reply>, Stopped>>,
+    pub caller: oneshot::Sender<Result<Told<C::Reply>, Stopped>>,
+}
+
+impl<C: Command> Attempt for Pending<C> {
+    fn once(&self) -> Option<&Once> {
+        self.once.as_ref().map(|(once, _)| once)
+    }
+
+    fn decide(&mut self, world: &World, cx: &mut Context) -> Result<Effects, Stop> {
+        let verdict = self.command.decide(world, cx);
+        let (result, effects) = match verdict {
+            Ok(Decision { reply, changes, facts }) => (Ok(reply), Ok(Effects { changes, facts })),
+            Err(Stop::Refused(refusal)) => (Err(refusal.clone()), Err(Stop::Refused(refusal))),
+            Err(missing) => return Err(missing),
+        };
+        self.told = Some(Ok(Told::Verdict(result, None)));
+        effects
+    }
+
+    fn replay(&mut self, stored: &StoredAnswer) {
+        let same = self.once.as_ref().is_some_and(|(once, _)| once.request[..] == stored.request[..]);
+        let told = if same {
+            let body = stored.body.clone();
+            Told::Replayed(Answer { status: stored.status, body, replayed: true })
+        } else {
+            Told::Verdict(Err(Refusal::KeyReused), None)
+        };
+        self.told = Some(Ok(told));
+    }
+
+    fn broke(&mut self) {
+        self.told = Some(Err(Stopped::Unavailable("the command failed inside the server".to_owned())));
+    }
+
+    fn answer(&mut self, now: Time) -> Option<StoredAnswer> {
+        let (once, render) = self.once.as_ref()?;
+        let Some(Ok(Told::Verdict(result, kept))) = &mut self.told else { return None };
+        let answer = render(result.as_ref());
+        let Answer { status, body, .. } = answer.clone();
+        *kept = Some(answer);
+        Some(StoredAnswer { key: once.key.clone(), request: once.request.to_vec(), status, body, given_at: now })
+    }
+
+    fn finish(self: Box<Self>) {
+        let lost = Err(Stopped::Unavailable("the command was not decided".to_owned()));
+        // Who no longer waits does not hear: what was done stays done.
+        let _ = self.caller.send(self.told.unwrap_or(lost));
+    }
+
+    fn fail(self: Box<Self>, why: Stopped) {
+        let _ = self.caller.send(Err(why));
+    }
+}
+
+/// The commands waiting, shared by the gatherers of a desk.
+pub(crate) type Queue = Arc<Mutex<mpsc::Receiver<Box<dyn Attempt>>>>;
+
+/// What gatherers share.
+pub(crate) struct Shared {
+    pub clock: Clock,
+    pub catalogue: Catalogue,
+    pub views: Views,
+    pub node: i64,
+    pub batch: usize,
+    pub seeds: AtomicU64,
+    /// Set while the store does not take batches.
+    pub unwell: AtomicBool,
+}
+
+impl Shared {
+    fn surroundings(&self) -> Surroundings<'_> {
+        let seed = self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        Surroundings { now: self.clock.now(), seed, node: self.node, catalogue: &self.catalogue }
+    }
+
+    /// Tells everyone of a batch that is durable; memory first, so that the next read shows it.
+    fn committed(&self, batch: Vec<Box<dyn Attempt>>, changed: Changed) {
+        self.unwell.store(false, Ordering::Relaxed);
+        for event in changed.events {
+            self.catalogue.put(event);
+        }
+        for id in changed.gone {
+            self.catalogue.forget(id);
+        }
+        self.views.apply(&changed.claims);
+        for fact in changed.facts {
+            metrics::counter!("maepyo_facts_total", "fact" => fact).increment(1);
+        }
+        metrics::histogram!("maepyo_batch_commands").record(batch.len() as f64);
+        batch.into_iter().for_each(Attempt::finish);
+    }
+
+    fn failed(&self, batch: Vec<Box<dyn Attempt>>, error: &StoreError) {
+        self.unwell.store(true, Ordering::Relaxed);
+        tracing::error!(%error, commands = batch.len(), "a batch was not stored");
+        let why = Stopped::Unavailable(error.to_string());
+        batch.into_iter().for_each(|attempt| attempt.fail(why.clone()));
+    }
+}
+
+/// Gathers for SQLite, on a thread of its own, until the queue closes.
+pub(crate) fn gather_sqlite(writer: &Writer, queue: &Queue, shared: &Shared) {
+    let mut queue = queue.blocking_lock();
+    let mut batch = Vec::with_capacity(shared.batch);
+    while queue.blocking_recv_many(&mut batch, shared.batch) > 0 {
+        let full = std::mem::replace(&mut batch, Vec::with_capacity(shared.batch));
+        work_sqlite(writer, full, shared);
+    }
+}
+
+fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Shared) {
+    let around = shared.surroundings();
+    let timer = crate::clock::Stopwatch::start();
+    let done = writer.execute("BEGIN IMMEDIATE").and_then(|()| {
+        // The driver answers at once: there is nothing to wait for inside.
+        let worked = work(writer, &mut batch, &around).now_or_never();
+        let changed = worked.unwrap_or_else(|| Err(StoreError::Lost("the driver waited".to_owned())))?;
+        writer.execute("COMMIT")?;
+        Ok(changed)
+    });
+    timer.record("maepyo_commit_seconds");
+    match done {
+        Ok(changed) => shared.committed(batch, changed),
+        Err(error) => {
+            // Fails where the transaction has ended already, which is what it is for.
+            let _ = writer.execute("ROLLBACK");
+            shared.failed(batch, &error);
+        }
+    }
+}
+
+/// How often a batch that met another transaction is tried again.
+const MOST_TRIES: u32 = 50;
+
+/// Gathers for PostgreSQL until the queue closes; several of these share the queue.
+pub(crate) async fn gather_postgres(address: Address, queue: Queue, shared: Arc<Shared>) {
+    let mut session = None;
+    loop {
+        let mut batch = Vec::with_capacity(shared.batch);
+        if queue.lock().await.recv_many(&mut batch, shared.batch).await == 0 {
+            return;
+        }
+        let timer = crate::clock::Stopwatch::start();
+        let done = work_postgres(&address, &mut session, &mut batch, &shared).await;
+        timer.record("maepyo_commit_seconds");
+        match done {
+            Ok(changed) => shared.committed(batch, changed),
+            Err(error) => shared.failed(batch, &error),
+        }
+    }
+}
+
+async fn work_postgres(
+    address: &Address,
+    session: &mut Option<Session>,
+    batch: &mut [Box<dyn Attempt>],
+    shared: &Shared,
+) -> Result<Changed, StoreError> {
+    let mut tries = 0;
+    loop {
+        let open = match session.take().filter(Session::is_open) {
+            Some(open) => open,
+            None => Session::open(address).await?,
+        };
+        let done = transact(&open, batch, shared).await;
+        if open.is_open() {
+            *session = Some(open);
+        }
+        match done {
+            Err(StoreError::Conflict(why)) if tries < MOST_TRIES => {
+                tries += 1;
+                metrics::counter!("maepyo_batch_retries_total").increment(1);
+                tracing::debug!(why, tries, "a batch met another transaction");
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn transact(session: &Session, batch: &mut [Box<dyn Attempt>], shared: &Shared) -> Result<Changed, StoreError> {
+    let around = shared.surroundings();
+    let worked = async {
+        let (_, changed) = futures_util::try_join!(session.execute("BEGIN"), work(session, batch, &around))?;
+        session.execute("COMMIT").await?;
+        Ok(changed)
+    };
+    let done = worked.await;
+    if done.is_err() && session.is_open() {
+        session.execute("ROLLBACK").await?;
+    }
+    done
+}

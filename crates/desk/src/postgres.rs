@@ -1,0 +1,320 @@
+//! The PostgreSQL driver: set-based loads and writes, locks in the order of keys.
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use futures_util::FutureExt as _;
+use parking_lot::Mutex;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Config, Row, Statement, error::SqlState};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::store::{Lock, StoreError, Tx, Values};
+use crate::tables::{OutboxRow, Table, columns};
+use crate::value::{Columns, Kind, Value};
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let text = match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        let conflicts = [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::UNIQUE_VIOLATION,
+            SqlState::LOCK_NOT_AVAILABLE,
+        ];
+        match error.code() {
+            Some(code) if conflicts.contains(code) => Self::Conflict(text),
+            _ => Self::Lost(text),
+        }
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(value) => value.to_sql(kind, out),
+            Self::Text(value) => value.to_sql(kind, out),
+            Self::Bytes(value) => value.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        [Type::INT8, Type::TEXT, Type::VARCHAR, Type::BYTEA].contains(kind)
+    }
+
+    to_sql_checked!();
+}
+
+type Param = Box<dyn ToSql + Sync + Send>;
+
+/// The values of one column as an array.
+fn array(kind: Kind, values: impl Iterator<Item = Value>) -> Param {
+    match kind {
+        Kind::Int => {
+            Box::new(values.map(|value| if let Value::Int(v) = value { Some(v) } else { None }).collect::<Vec<_>>())
+        }
+        Kind::Text => {
+            Box::new(values.map(|value| if let Value::Text(v) = value { Some(v) } else { None }).collect::<Vec<_>>())
+        }
+        Kind::Bytes => {
+            Box::new(values.map(|value| if let Value::Bytes(v) = value { Some(v) } else { None }).collect::<Vec<_>>())
+        }
+    }
+}
+
+/// Rows of values turned into an array a column.
+fn arrays(kinds: &[(&'static str, Kind)], rows: impl Iterator<Item = Values>) -> Vec<Param> {
+    let mut by_column: Vec<Vec<Value>> = kinds.iter().map(|_| Vec::new()).collect();
+    for row in rows {
+        for (column, value) in by_column.iter_mut().zip(row) {
+            column.push(value);
+        }
+    }
+    kinds.iter().zip(by_column).map(|((_, kind), column)| array(*kind, column.into_iter())).collect()
+}
+
+/// `unnest($1::bigint[], …)` over the first columns of a table.
+fn unnest(kinds: &[(&'static str, Kind)]) -> String {
+    let part = |(index, (_, kind)): (usize, &(&str, Kind))| {
+        let name = match kind {
+            Kind::Int => "bigint",
+            Kind::Text => "text",
+            Kind::Bytes => "bytea",
+        };
+        format!("${}::{name}[]", index + 1)
+    };
+    let parts: Vec<String> = kinds.iter().enumerate().map(part).collect();
+    format!("unnest({})", parts.join(", "))
+}
+
+fn names(kinds: &[(&'static str, Kind)]) -> String {
+    kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// `t.a = k.a AND t.b = k.b` over the key of a table.
+fn same_key<T: Table>() -> String {
+    let parts: Vec<String> = T::COLUMNS[..T::KEYS].iter().map(|(name, _)| format!("t.{name} = k.{name}")).collect();
+    parts.join(" AND ")
+}
+
+pub(crate) fn read_row(row: &Row, kinds: impl Iterator<Item = Kind>) -> Result<Values, StoreError> {
+    let read = |(index, kind)| {
+        Ok(match kind {
+            Kind::Int => row.try_get::<_, Option<i64>>(index)?.map_or(Value::Null, Value::Int),
+            Kind::Text => row.try_get::<_, Option<String>>(index)?.map_or(Value::Null, Value::Text),
+            Kind::Bytes => row.try_get::<_, Option<Vec<u8>>>(index)?.map_or(Value::Null, Value::Bytes),
+        })
+    };
+    kinds.enumerate().map(read).collect()
+}
+
+/// The text of a query with PostgreSQL's placeholders.
+pub(crate) fn spelled(sql: &str) -> String {
+    sql.replace('?', "$")
+}
+
+/// A connection of a gatherer, with its prepared statements.
+pub(crate) struct Session {
+    client: Client,
+    statements: Mutex<HashMap<String, Statement>>,
+}
+
+/// What is needed to connect: the address, and how to speak TLS.
+#[derive(Clone)]
+pub(crate) struct Address {
+    pub(crate) config: Config,
+    pub(crate) tls: MakeRustlsConnect,
+}
+
+impl Address {
+    pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
+        let lost = |what: String| StoreError::Lost(what);
+        let mut config: Config = url
+            .parse()
+            .map_err(|_| lost("the database address is not one: postgres://user:password@host/name".into()))?;
+        config.application_name("maepyo").connect_timeout(std::time::Duration::from_secs(5));
+        let mut roots = rustls::RootCertStore::empty();
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            // A certificate of the machine that cannot be used is passed over; the others still count.
+            let _ = roots.add(certificate);
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| lost(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
+    }
+}
+
+impl Session {
+    pub(crate) async fn open(address: &Address) -> Result<Self, StoreError> {
+        let (client, connection) = address.config.connect(address.tls.clone()).await?;
+        // Ends by itself when the client is dropped; its error shows at the next call.
+        tokio::spawn(connection.map(drop));
+        // Loads are by key: without statistics the planner would take a small table for a reason to scan it.
+        client
+            .batch_execute(
+                "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+                 SET plan_cache_mode = force_generic_plan; SET lock_timeout = '10s'",
+            )
+            .await?;
+        Ok(Self { client, statements: Mutex::default() })
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        !self.client.is_closed()
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    async fn prepared(&self, sql: &str) -> Result<Statement, StoreError> {
+        let known = self.statements.lock().get(sql).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.lock().insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    async fn run(&self, sql: &str, params: &[Param]) -> Result<Vec<Row>, StoreError> {
+        let statement = self.prepared(sql).await?;
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param.as_ref() as _).collect();
+        Ok(self.client.query(&statement, &params).await?)
+    }
+}
+
+impl Tx for Session {
+    async fn find<T: Table>(&self, keys: &[T::Key], lock: Lock) -> Result<Vec<T>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = &T::COLUMNS[..T::KEYS];
+        let lock = match lock {
+            Lock::None => "",
+            Lock::Share => " FOR SHARE OF t",
+            Lock::Update => " FOR UPDATE OF t",
+        };
+        let order: Vec<String> = key.iter().map(|(name, _)| format!("t.{name}")).collect();
+        let sql = format!(
+            "SELECT {} FROM {} AS k({}) JOIN {} AS t ON {} ORDER BY {}{lock}",
+            columns::<T>("t."),
+            unnest(key),
+            names(key),
+            T::NAME,
+            same_key::<T>(),
+            order.join(", "),
+        );
+        let rows = self.run(&sql, &arrays(key, keys.iter().map(T::key_values))).await?;
+        let kinds = || T::COLUMNS.iter().map(|(_, kind)| *kind);
+        let read = |row: &Row| Ok(T::read(&mut Columns::new(read_row(row, kinds())?))?);
+        rows.iter().map(read).collect()
+    }
+
+    async fn query(&self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Values>, StoreError> {
+        let statement = self.prepared(&spelled(sql)).await?;
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
+        let rows = self.client.query(&statement, &params).await?;
+        rows.iter().map(|row| read_row(row, kinds.iter().copied())).collect()
+    }
+
+    async fn insert<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("INSERT INTO {} ({}) SELECT * FROM {}", T::NAME, columns::<T>(""), unnest(T::COLUMNS));
+        self.run(&sql, &arrays(T::COLUMNS, rows.iter().map(|row| row.values()))).await.map(drop)
+    }
+
+    async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let fields: Vec<String> = T::COLUMNS[T::KEYS..].iter().map(|(name, _)| format!("{name} = k.{name}")).collect();
+        let sql = format!(
+            "UPDATE {} AS t SET {} FROM {} AS k({}) WHERE {}",
+            T::NAME,
+            fields.join(", "),
+            unnest(T::COLUMNS),
+            names(T::COLUMNS),
+            same_key::<T>(),
+        );
+        self.run(&sql, &arrays(T::COLUMNS, rows.iter().map(|row| row.values()))).await.map(drop)
+    }
+
+    async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let key = &T::COLUMNS[..T::KEYS];
+        let sql = format!(
+            "DELETE FROM {} AS t USING {} AS k({}) WHERE {}",
+            T::NAME,
+            unnest(key),
+            names(key),
+            same_key::<T>(),
+        );
+        self.run(&sql, &arrays(key, keys.iter().map(T::key_values))).await.map(drop)
+    }
+
+    async fn change(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+        let statement = self.prepared(&spelled(sql)).await?;
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
+        Ok(self.client.execute(&statement, &params).await?)
+    }
+
+    async fn append(&self, rows: &[OutboxRow]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let kinds = OutboxRow::COLUMNS;
+        // The position is drawn when the locks are held, so that the stream has the changes of one thing in order.
+        let sql = format!("INSERT INTO outbox ({}) SELECT * FROM {}", names(kinds), unnest(kinds));
+        self.run(&sql, &arrays(kinds, rows.iter().map(OutboxRow::values))).await.map(drop)
+    }
+}
+
+/// Connections that only read.
+#[derive(Clone)]
+pub(crate) struct Readers(deadpool_postgres::Pool);
+
+impl Readers {
+    pub(crate) fn open(address: &Address, count: usize) -> Result<Self, StoreError> {
+        let manager = deadpool_postgres::Manager::new(address.config.clone(), address.tls.clone());
+        let pool = deadpool_postgres::Pool::builder(manager)
+            .max_size(count.max(1))
+            .runtime(deadpool_postgres::Runtime::Tokio1)
+            .wait_timeout(Some(std::time::Duration::from_secs(10)))
+            .build();
+        pool.map(Self).map_err(|error| StoreError::Lost(error.to_string()))
+    }
+
+    pub(crate) async fn query(&self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Values>, StoreError> {
+        let client = self.0.get().await.map_err(|error| StoreError::Lost(error.to_string()))?;
+        let statement = client.prepare_cached(&spelled(sql)).await?;
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
+        let rows = client.query(&statement, &params).await?;
+        rows.iter().map(|row| read_row(row, kinds.iter().copied())).collect()
+    }
+
+    /// Prepares statements on one connection, to show that the database understands them.
+    #[cfg(test)]
+    pub(crate) async fn prepare_all(&self, statements: &[String]) -> Result<(), StoreError> {
+        let client = self.0.get().await.map_err(|error| StoreError::Lost(error.to_string()))?;
+        for sql in statements {
+            client.prepare(&spelled(sql)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,280 @@
+//! What can be looked up: rows by id, pages of lists, and the seats of an event.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use engine::catalogue::Event;
+use engine::holds::Reservation;
+use engine::id::{EventId, JobId, PaymentId, ReservationId, UserId};
+use engine::payments::Payment;
+use engine::people::{Email, RevokedToken, User, email_key};
+use engine::seats::Stock;
+use engine::time::Time;
+
+use crate::batch::LAPSED;
+use crate::desk::Desk;
+use crate::value::{Columns, IntoValue as _, Kind, Value};
+use crate::views::View;
+use crate::{EventQuery, EventSort, ReservationQuery, SeatMap, Unavailable};
+
+impl Desk {
+    /// The person with an id.
+    ///
+    /// # Errors
+    /// Where the store cannot be reached; so with every read.
+    pub async fn user(&self, id: UserId) -> Result<Option<User>, Unavailable> {
+        self.0.reads.get(&id).await
+    }
+
+    /// The person with an e-mail address, whatever its case.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>, Unavailable> {
+        match self.0.reads.get::<Email>(&email_key(email)).await? {
+            Some(known) => self.user(known.user).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a refresh token was revoked.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn token_revoked(&self, token: u128) -> Result<bool, Unavailable> {
+        Ok(self.0.reads.get::<RevokedToken>(&token).await?.is_some())
+    }
+
+    /// The event with an id, from memory where it is known.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, Unavailable> {
+        if let Some(event) = self.0.shared.catalogue.get(id) {
+            return Ok(Some(event));
+        }
+        let event = self.0.reads.get::<Arc<Event>>(&id).await?;
+        if let Some(event) = &event {
+            self.0.shared.catalogue.put(event.clone());
+        }
+        Ok(event)
+    }
+
+    /// A page of events, and how many there are in all.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn events(&self, query: EventQuery) -> Result<(Vec<Arc<Event>>, i64), Unavailable> {
+        let (wanted, params) = event_filter(&query);
+        let total = self.0.reads.number(&format!("SELECT COUNT(*) FROM events {wanted}"), params.clone()).await?;
+        let sql = format!(
+            "SELECT id FROM events {wanted} {} LIMIT ?{} OFFSET ?{}",
+            event_order(&query),
+            params.len() + 1,
+            params.len() + 2
+        );
+        let page = [query.limit.value(), query.offset.value()];
+        let ids = self.ids::<EventId>(&sql, params.into_iter().chain(page).collect()).await?;
+        let mut events = Vec::with_capacity(ids.len());
+        for id in ids {
+            // Deleted between the two looks: left out.
+            events.extend(self.event(id).await?);
+        }
+        Ok((events, total))
+    }
+
+    /// The stock of each ticket type of these events, with what has lapsed.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn stocks(&self, events: &[EventId]) -> Result<Vec<Stock>, Unavailable> {
+        let now = self.now();
+        let mut stocks = Vec::new();
+        for event in events {
+            let own: Vec<Stock> = self.0.reads.select("WHERE event_id = ?1", vec![event.0.value()]).await?;
+            for mut stock in own {
+                let params = vec![stock.ticket_type.0.value(), now.0.value()];
+                let lapsed = self.0.reads.number(LAPSED, params).await?;
+                stock.lapsed = u32::try_from(lapsed).unwrap_or(u32::MAX);
+                stocks.push(stock);
+            }
+        }
+        Ok(stocks)
+    }
+
+    /// How many seats and tickets of each event are free, in the order asked.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn available(&self, events: &[Arc<Event>]) -> Result<Vec<u32>, Unavailable> {
+        let counted: Vec<EventId> = events.iter().filter(|own| !own.offer.types.is_empty()).map(|own| own.id).collect();
+        let mut left: HashMap<EventId, u32> = HashMap::new();
+        for stock in self.stocks(&counted).await? {
+            *left.entry(stock.event).or_default() += stock.left();
+        }
+        let mut free = Vec::with_capacity(events.len());
+        for event in events {
+            let seats = self.view(event).await?.glance(self.now()).free;
+            free.push(seats + left.get(&event.id).copied().unwrap_or(0));
+        }
+        Ok(free)
+    }
+
+    /// A tag that changes whenever a seat's status does, without building the map (for `If-None-Match`).
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn seat_tag(&self, event: &Arc<Event>) -> Result<u64, Unavailable> {
+        Ok(self.view(event).await?.glance(self.now()).tag)
+    }
+
+    /// The statuses of all seats now.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn seat_map(&self, event: &Arc<Event>) -> Result<SeatMap, Unavailable> {
+        let (glance, statuses) = self.view(event).await?.statuses(self.now());
+        Ok(SeatMap { tag: glance.tag, statuses, valid_until: glance.next_lapse })
+    }
+
+    /// The view of an event, filled. A changed number of seats (a draft laid out anew) makes a new one.
+    async fn view(&self, event: &Arc<Event>) -> Result<Arc<View>, Unavailable> {
+        let seats = event.offer.layout.total();
+        let seed = || self.0.shared.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        let mut view = self.0.shared.views.view(event.id, seats, seed());
+        if view.count() != seats {
+            self.0.shared.views.forget(event.id);
+            view = self.0.shared.views.view(event.id, seats, seed());
+        }
+        view.filled.get_or_try_init(|| self.fill(event.id, &view)).await?;
+        Ok(view)
+    }
+
+    async fn fill(&self, event: EventId, view: &View) -> Result<(), Unavailable> {
+        let sql = "SELECT ordinal, version, claimed_until FROM claims WHERE event_id = ?1";
+        let rows = self.0.reads.query(sql, vec![event.0.value()], &[Kind::Int, Kind::Int, Kind::Int]).await?;
+        let mut claims = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut columns = Columns::new(row);
+            claims.push((columns.count()?, columns.int()?, Time(columns.int()?)));
+        }
+        view.fill(claims);
+        Ok(())
+    }
+
+    /// The reservation with an id.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn reservation(&self, id: ReservationId) -> Result<Option<Reservation>, Unavailable> {
+        self.0.reads.get(&id).await
+    }
+
+    /// A page of a person's reservations, newest first, and how many there are in all.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn reservations(&self, query: ReservationQuery) -> Result<(Vec<Reservation>, i64), Unavailable> {
+        let now = self.now().0;
+        // What has lapsed counts as expired before anyone has tidied it up.
+        let standing = match query.standing {
+            None => " AND ?2 = ?2",
+            Some("pending") => " AND status = 'pending' AND claimed_until > ?2",
+            Some("confirmed") => " AND status = 'confirmed' AND ?2 = ?2",
+            Some("cancelled") => " AND status = 'cancelled' AND ?2 = ?2",
+            Some(_) => " AND (status = 'expired' OR (status = 'pending' AND claimed_until <= ?2))",
+        };
+        let wanted = format!("WHERE user_id = ?1{standing}");
+        let params = vec![query.user.0.value(), now.value()];
+        let sql = format!("SELECT COUNT(*) FROM reservations {wanted}");
+        let total = self.0.reads.number(&sql, params.clone()).await?;
+        let page = [query.limit.value(), query.offset.value()];
+        let rest = format!("{wanted} ORDER BY id DESC LIMIT ?3 OFFSET ?4");
+        let rows = self.0.reads.select(&rest, params.into_iter().chain(page).collect()).await?;
+        Ok((rows, total))
+    }
+
+    /// The payment with an id.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, Unavailable> {
+        self.0.reads.get(&id).await
+    }
+
+    /// The payment a gateway knows by this reference.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn payment_by_reference(&self, reference: &str) -> Result<Option<Payment>, Unavailable> {
+        let rows: Vec<Payment> = self.0.reads.select("WHERE reference = ?1", vec![reference.value()]).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// Ids of reservations whose hold has lapsed and that are still pending, oldest first.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn lapsed(&self, limit: i64) -> Result<Vec<ReservationId>, Unavailable> {
+        let sql = "SELECT id FROM reservations WHERE status = 'pending' AND claimed_until <= ?1 \
+                   ORDER BY claimed_until LIMIT ?2";
+        self.ids(sql, vec![self.now().0.value(), limit.value()]).await
+    }
+
+    /// Ids of jobs that are due, oldest first.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn due_jobs(&self, limit: i64) -> Result<Vec<JobId>, Unavailable> {
+        let sql = "SELECT id FROM jobs WHERE run_at <= ?1 ORDER BY run_at LIMIT ?2";
+        self.ids(sql, vec![self.now().0.value(), limit.value()]).await
+    }
+
+    /// Ids of reservations of an event that are held or paid.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn live_reservations(&self, event: EventId, limit: i64) -> Result<Vec<ReservationId>, Unavailable> {
+        let sql = "SELECT reservation_id FROM claims WHERE event_id = ?1 AND claimed_until > ?2 \
+                   UNION SELECT portions.reservation_id FROM portions \
+                   JOIN stocks ON stocks.ticket_type_id = portions.ticket_type_id \
+                   WHERE stocks.event_id = ?1 AND portions.claimed_until > ?2 LIMIT ?3";
+        self.ids(sql, vec![event.0.value(), self.now().0.value(), limit.value()]).await
+    }
+
+    async fn ids<T: From<u128>>(&self, sql: &str, params: Vec<Value>) -> Result<Vec<T>, Unavailable> {
+        let rows = self.0.reads.query(sql, params, &[Kind::Bytes]).await?;
+        Ok(rows.into_iter().map(|row| Columns::new(row).id()).collect::<Result<_, _>>()?)
+    }
+}
+
+fn event_filter(query: &EventQuery) -> (String, Vec<Value>) {
+    let conditions = [
+        ("category =", query.category.as_deref().map(|text| text.value())),
+        ("status =", query.status.map(|status| status.word().value())),
+        ("min_price >=", query.min_price.map(|won| won.value())),
+        ("max_price <=", query.max_price.map(|won| won.value())),
+        ("starts_at >=", query.starts_from.map(|time| time.0.value())),
+        ("starts_at <=", query.starts_to.map(|time| time.0.value())),
+    ];
+    let (mut texts, mut params) = (Vec::new(), Vec::new());
+    for (condition, value) in conditions {
+        if let Some(value) = value {
+            params.push(value);
+            texts.push(format!("{condition} ?{}", params.len()));
+        }
+    }
+    let wanted = if texts.is_empty() { String::new() } else { format!("WHERE {}", texts.join(" AND ")) };
+    (wanted, params)
+}
+
+fn event_order(query: &EventQuery) -> String {
+    let column = match query.sort {
+        EventSort::Start => "starts_at",
+        EventSort::Price => "min_price",
+        EventSort::Created => "created_at",
+    };
+    let way = if query.descending { "DESC" } else { "ASC" };
+    format!("ORDER BY {column} {way}, id {way}")
+}

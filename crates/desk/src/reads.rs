@@ -1,0 +1,81 @@
+//! Reading: one SQL text for both databases, beside the writers.
+
+use crate::Unavailable;
+use crate::store::{StoreError, Values};
+use crate::tables::{Table, columns};
+use crate::value::{Columns, Kind, Value};
+use crate::{postgres, sqlite};
+
+/// Connections that read, of either database.
+#[derive(Clone)]
+pub(crate) enum Reads {
+    Sqlite(sqlite::Readers),
+    Postgres(postgres::Readers),
+}
+
+impl From<StoreError> for Unavailable {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<crate::value::Corrupt> for Unavailable {
+    fn from(corrupt: crate::value::Corrupt) -> Self {
+        Self(corrupt.to_string())
+    }
+}
+
+impl Reads {
+    /// The rows of a query.
+    pub(crate) async fn query(
+        &self,
+        sql: &str,
+        params: Vec<Value>,
+        kinds: &'static [Kind],
+    ) -> Result<Vec<Values>, Unavailable> {
+        let rows = match self {
+            Self::Sqlite(readers) => readers.query(sql.to_owned(), params, kinds).await,
+            Self::Postgres(readers) => readers.query(sql, &params, kinds).await,
+        };
+        Ok(rows?)
+    }
+
+    /// The rows of a table, with what follows `FROM table`.
+    pub(crate) async fn select<T: Table>(&self, rest: &str, params: Vec<Value>) -> Result<Vec<T>, Unavailable> {
+        let sql = format!("SELECT {} FROM {} {rest}", columns::<T>(""), T::NAME);
+        let kinds = const { kinds_of::<T>() };
+        let rows = self.query(&sql, params, &kinds[..T::COLUMNS.len()]).await?;
+        Ok(rows.into_iter().map(|row| T::read(&mut Columns::new(row))).collect::<Result<_, _>>()?)
+    }
+
+    /// The row with a key.
+    pub(crate) async fn get<T: Table>(&self, key: &T::Key) -> Result<Option<T>, Unavailable> {
+        let wanted: Vec<String> = (0..T::KEYS).map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
+        let rest = format!("WHERE {}", wanted.join(" AND "));
+        Ok(self.select::<T>(&rest, T::key_values(key)).await?.pop())
+    }
+
+    /// The one number of a query.
+    pub(crate) async fn number(&self, sql: &str, params: Vec<Value>) -> Result<i64, Unavailable> {
+        let rows = self.query(sql, params, &[Kind::Int]).await?;
+        match rows.first().and_then(|row| row.first()) {
+            Some(Value::Int(number)) => Ok(*number),
+            _ => Err(Unavailable("a count came back empty".to_owned())),
+        }
+    }
+}
+
+/// The kinds of a table's columns as a constant; the widest table has fewer than 40.
+const fn kinds_of<T: Table>() -> &'static [Kind; 40] {
+    const {
+        &{
+            let mut kinds = [Kind::Int; 40];
+            let mut index = 0;
+            while index < T::COLUMNS.len() {
+                kinds[index] = T::COLUMNS[index].1;
+                index += 1;
+            }
+            kinds
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The SQLite driver: one writer, commits flushed to the disk, readers beside it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
+use tokio::sync::Semaphore;
+
+use crate::store::{Lock, StoreError, Tx, Values};
+use crate::tables::{OutboxRow, Table, columns};
+use crate::value::{Columns, Kind, Value};
+
+/// The file in the data folder.
+pub(crate) const FILE: &str = "maepyo.db";
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Conflict(error.to_string()),
+            _ => Self::Lost(error.to_string()),
+        }
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Values> {
+    let read = |index| {
+        Ok(match row.get_ref(index)? {
+            ValueRef::Null | ValueRef::Real(_) => Value::Null,
+            ValueRef::Integer(value) => Value::Int(value),
+            ValueRef::Text(value) => Value::Text(String::from_utf8_lossy(value).into_owned()),
+            ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
+        })
+    };
+    (0..width).map(read).collect()
+}
+
+/// The one connection that writes.
+pub(crate) struct Writer(Connection);
+
+impl Writer {
+    pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::Lost(error.to_string()))?;
+        let connection = Connection::open(folder.join(FILE))?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // FULL: a commit is on the disk before anyone is answered.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+        connection.pragma_update(None, "cache_size", -32_000)?;
+        connection.set_prepared_statement_cache_capacity(200);
+        Ok(Self(connection))
+    }
+
+    pub(crate) fn execute(&self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.0.execute_batch(sql)?)
+    }
+}
+
+impl Tx for Writer {
+    async fn find<T: Table>(&self, keys: &[T::Key], _: Lock) -> Result<Vec<T>, StoreError> {
+        let wanted: Vec<String> = (0..T::KEYS).map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
+        let sql = format!("SELECT {} FROM {} WHERE {}", columns::<T>(""), T::NAME, wanted.join(" AND "));
+        let mut statement = self.0.prepare_cached(&sql)?;
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let mut rows = statement.query(params_from_iter(T::key_values(key)))?;
+            if let Some(row) = rows.next()? {
+                found.push(T::read(&mut Columns::new(read_row(row, T::COLUMNS.len())?))?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn query(&self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Values>, StoreError> {
+        query(&self.0, sql, params, kinds)
+    }
+
+    async fn insert<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
+        let places: Vec<String> = (1..=T::COLUMNS.len()).map(|n| format!("?{n}")).collect();
+        let sql = format!("INSERT INTO {} ({}) VALUES ({})", T::NAME, columns::<T>(""), places.join(", "));
+        self.each(&sql, rows.iter().map(|row| row.values()))
+    }
+
+    async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
+        let set = |range: std::ops::Range<usize>, between: &str| {
+            let parts: Vec<String> = range.map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
+            parts.join(between)
+        };
+        let (fields, key) = (set(T::KEYS..T::COLUMNS.len(), ", "), set(0..T::KEYS, " AND "));
+        let sql = format!("UPDATE {} SET {fields} WHERE {key}", T::NAME);
+        self.each(&sql, rows.iter().map(|row| row.values()))
+    }
+
+    async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {
+        let wanted: Vec<String> = (0..T::KEYS).map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
+        let sql = format!("DELETE FROM {} WHERE {}", T::NAME, wanted.join(" AND "));
+        self.each(&sql, keys.iter().map(T::key_values))
+    }
+
+    async fn change(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+        let changed = self.0.prepare_cached(sql)?.execute(params_from_iter(params))?;
+        Ok(changed as u64)
+    }
+
+    async fn append(&self, rows: &[OutboxRow]) -> Result<(), StoreError> {
+        let names: Vec<&str> = OutboxRow::COLUMNS.iter().map(|(name, _)| *name).collect();
+        let sql = format!("INSERT INTO outbox ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", names.join(", "));
+        self.each(&sql, rows.iter().map(OutboxRow::values))
+    }
+}
+
+impl Writer {
+    fn each(&self, sql: &str, rows: impl ExactSizeIterator<Item = Values>) -> Result<(), StoreError> {
+        if rows.len() == 0 {
+            return Ok(());
+        }
+        let mut statement = self.0.prepare_cached(sql)?;
+        for row in rows {
+            statement.execute(params_from_iter(row))?;
+        }
+        Ok(())
+    }
+}
+
+fn query(connection: &Connection, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Values>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params_from_iter(params), |row| read_row(row, kinds.len()))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Connections that only read, each used by one query at a time.
+#[derive(Clone)]
+pub(crate) struct Readers {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    places: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(crate) fn open(folder: &Path, count: usize) -> Result<Self, StoreError> {
+        let connect = |_| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(folder.join(FILE), flags)?;
+            connection.busy_timeout(Duration::from_secs(10))?;
+            connection.set_prepared_statement_cache_capacity(100);
+            Ok(connection)
+        };
+        let idle = (0..count.max(1)).map(connect).collect::<Result<Vec<_>, StoreError>>()?;
+        let places = Arc::new(Semaphore::new(idle.len()));
+        Ok(Self { idle: Arc::new(Mutex::new(idle)), places })
+    }
+
+    pub(crate) async fn query(
+        &self,
+        sql: String,
+        params: Vec<Value>,
+        kinds: &'static [Kind],
+    ) -> Result<Vec<Values>, StoreError> {
+        let lost = |what: &str| StoreError::Lost(what.to_owned());
+        let place = self.places.clone().acquire_owned().await.map_err(|_| lost("closed"))?;
+        let idle = self.idle.clone();
+        let work = move || {
+            let connection = idle.lock().pop().ok_or_else(|| lost("no connection is idle"))?;
+            let rows = query(&connection, &sql, &params, kinds);
+            idle.lock().push(connection);
+            drop(place);
+            rows
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|error| lost(&error.to_string()))?
+    }
+}

@@ -1,0 +1,45 @@
+//! How rows are kept: one description a table, which both drivers read.
+
+mod catalogue;
+mod holds;
+mod jobs;
+mod money;
+mod people;
+
+pub(crate) use jobs::{OutboxRow, StoredAnswer};
+
+use crate::value::{Columns, Corrupt, IntoValue, Kind, Value};
+
+/// A table and how its rows become values and back.
+pub(crate) trait Table: Sized {
+    /// What names a row.
+    type Key: Clone + Ord;
+    /// The table's name.
+    const NAME: &'static str;
+    /// Its columns, those of the key first.
+    const COLUMNS: &'static [(&'static str, Kind)];
+    /// How many columns the key has.
+    const KEYS: usize;
+
+    fn key_values(key: &Self::Key) -> Vec<Value>;
+    fn key(&self) -> Self::Key;
+    fn values(&self) -> Vec<Value>;
+    fn read(columns: &mut Columns) -> Result<Self, Corrupt>;
+}
+
+/// The names of a table's columns, with commas.
+pub(crate) fn columns<T: Table>(prefix: &str) -> String {
+    let names: Vec<String> = T::COLUMNS.iter().map(|(name, _)| format!("{prefix}{name}")).collect();
+    names.join(", ")
+}
+
+/// Values, each of its own type.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$($crate::value::IntoValue::value($value)),*] };
+}
+pub(crate) use values;
+
+fn id_values(id: impl Into<u128>) -> Vec<Value> {
+    let raw: u128 = id.into();
+    vec![raw.value()]
+}

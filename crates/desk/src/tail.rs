@@ -1,0 +1,128 @@
+//! Following the event stream of a shared database: what other nodes changed comes into this node's memory.
+//!
+//! Positions are drawn before a transaction commits, so a later one may show before an earlier one. A look therefore
+//! notes how far positions have been given out and which transactions were still under way; once all of those are
+//! over, everything up to the noted position is there to be read, in order.
+
+use std::collections::BTreeMap;
+use std::sync::Weak;
+use std::time::Duration;
+
+use engine::id::EventId;
+use engine::time::Time;
+
+use crate::desk::{Desk, Inside};
+use crate::value::{Columns, IntoValue as _, Kind, Value};
+use crate::{Unavailable, reads};
+
+/// How often the stream is looked at; how old another node's change may be here.
+const EVERY: Duration = Duration::from_millis(50);
+/// The most rows read at a time.
+const PAGE: i64 = 5_000;
+
+/// How far positions were given out, and the first transaction not begun then.
+const GIVEN: &str = "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('outbox', 'position')::regclass), 0), \
+     pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+/// The first transaction still under way.
+const UNDER_WAY: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+const READ: &str = "SELECT position, node, fact, event_id, body FROM outbox \
+     WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
+
+struct Mark {
+    given: i64,
+    begun: i64,
+}
+
+/// Follows the stream until the desk is gone.
+pub(crate) async fn follow(desk: Weak<Inside>) {
+    let mut position = None;
+    let mut mark = None;
+    while let Some(inside) = desk.upgrade() {
+        if let Err(Unavailable(error)) = step(&Desk(inside), &mut position, &mut mark).await {
+            tracing::warn!(error, "the event stream could not be followed");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn step(desk: &Desk, position: &mut Option<i64>, mark: &mut Option<Mark>) -> Result<(), Unavailable> {
+    let reads = &desk.0.reads;
+    let Some(noted) = mark.take() else {
+        *mark = Some(given(reads).await?);
+        return Ok(());
+    };
+    if reads.number(UNDER_WAY, Vec::new()).await? < noted.begun {
+        *mark = Some(noted);
+        return Ok(());
+    }
+    // Before the first mark nothing was in memory yet, so there is nothing to correct.
+    let mut from = position.unwrap_or(noted.given);
+    while from < noted.given {
+        let params = vec![from.value(), noted.given.value(), PAGE.value()];
+        let kinds = &[Kind::Int, Kind::Int, Kind::Text, Kind::Bytes, Kind::Text];
+        let rows = reads.query(READ, params, kinds).await?;
+        let Some(Value::Int(last)) = rows.last().and_then(|row| row.first()).cloned() else { break };
+        take(desk, rows).await?;
+        from = last;
+    }
+    *position = Some(noted.given);
+    *mark = Some(given(reads).await?);
+    Ok(())
+}
+
+async fn given(reads: &reads::Reads) -> Result<Mark, Unavailable> {
+    let rows = reads.query(GIVEN, Vec::new(), &[Kind::Int, Kind::Int]).await?;
+    let row = rows.into_iter().next().ok_or(Unavailable("no snapshot".to_owned()))?;
+    let mut columns = Columns::new(row);
+    Ok(Mark { given: columns.int()?, begun: columns.int()? })
+}
+
+/// Reads anew, for each event looked at here, the seats that others changed.
+async fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
+    let shared = &desk.0.shared;
+    let mut touched: BTreeMap<EventId, Vec<u32>> = BTreeMap::new();
+    for row in rows {
+        let mut columns = Columns::new(row);
+        let (_, node, fact, event) = (columns.int()?, columns.int()?, columns.text()?, columns.id::<EventId>()?);
+        if node == shared.node {
+            continue;
+        }
+        if fact.starts_with("event_") {
+            shared.catalogue.forget(event);
+        } else if shared.views.has(event) {
+            touched.entry(event).or_default().extend(seats_of(&columns.text()?));
+        }
+    }
+    for (event, seats) in touched {
+        refresh(desk, event, &seats).await?;
+    }
+    Ok(())
+}
+
+fn seats_of(body: &str) -> Vec<u32> {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let seats = body["seats"].as_array().cloned().unwrap_or_default();
+    seats.iter().filter_map(serde_json::Value::as_u64).filter_map(|seat| u32::try_from(seat).ok()).collect()
+}
+
+async fn refresh(desk: &Desk, event: EventId, seats: &[u32]) -> Result<(), Unavailable> {
+    for some in seats.chunks(500) {
+        // Whole numbers of our own making: they need no placeholders.
+        let list: Vec<String> = some.iter().map(u32::to_string).collect();
+        let sql = format!(
+            "SELECT ordinal, version, claimed_until FROM claims WHERE event_id = ?1 AND ordinal IN ({})",
+            list.join(", ")
+        );
+        let rows = desk.0.reads.query(&sql, vec![event.0.value()], &[Kind::Int, Kind::Int, Kind::Int]).await?;
+        let mut claims = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut columns = Columns::new(row);
+            claims.push((columns.count()?, columns.int()?, Time(columns.int()?)));
+        }
+        let seed = 0;
+        let count = desk.event(event).await?.map_or(0, |event| event.offer.layout.total());
+        desk.0.shared.views.view(event, count, seed).fill(claims);
+    }
+    Ok(())
+}

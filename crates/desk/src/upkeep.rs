@@ -1,0 +1,122 @@
+//! Upkeep: forgetting what is past keeping, and counting what waits.
+
+use engine::command::{Context, Stop};
+use engine::time::{Span, Time};
+use engine::world::World;
+use tokio::sync::oneshot;
+
+use crate::batch::Effects;
+use crate::desk::Desk;
+use crate::gather::Attempt;
+use crate::tables::StoredAnswer;
+use crate::value::{IntoValue as _, Value};
+use crate::{Gauges, Once, Stopped, Unavailable};
+
+/// How long an answer is given again.
+const ANSWERS: Span = Span::seconds(24 * 3_600);
+/// How long a gateway's event is recognised.
+const NEWS: Span = Span::seconds(30 * 24 * 3_600);
+/// How long the event stream can be read back.
+const STREAM: Span = Span::seconds(3 * 24 * 3_600);
+/// The most rows that go at a time, so that no batch waits long.
+const PAGE: i64 = 5_000;
+
+/// What removes old rows, and how old they get.
+pub(crate) const TIDY: [(&str, Span); 4] = [
+    ("DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE given_at < ?1 LIMIT ?2)", ANSWERS),
+    ("DELETE FROM gateway_events WHERE id IN (SELECT id FROM gateway_events WHERE received_at < ?1 LIMIT ?2)", NEWS),
+    (
+        "DELETE FROM revoked_tokens WHERE id IN (SELECT id FROM revoked_tokens WHERE expires_at < ?1 LIMIT ?2)",
+        Span::seconds(0),
+    ),
+    (
+        "DELETE FROM outbox WHERE position IN \
+         (SELECT position FROM outbox WHERE made_at < ?1 ORDER BY position LIMIT ?2)",
+        STREAM,
+    ),
+];
+
+impl Desk {
+    /// Forgets what is past keeping: answers after a day, gateway events after thirty, the event stream after three,
+    /// revoked tokens when they would have run out. Gives how many rows went.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub async fn tidy(&self) -> Result<u64, Stopped> {
+        let mut total = 0;
+        for (sql, age) in TIDY {
+            loop {
+                let before = Time(self.now().0 - age.0);
+                let gone = self.chore(sql, vec![before.0.value(), PAGE.value()]).await?;
+                total += gone;
+                if gone < PAGE.cast_unsigned() {
+                    break;
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    /// What is waiting.
+    ///
+    /// # Errors
+    /// Where the store cannot be reached.
+    pub async fn gauges(&self) -> Result<Gauges, Unavailable> {
+        let reads = &self.0.reads;
+        let jobs = reads.number("SELECT COUNT(*) FROM jobs", Vec::new()).await?;
+        let newest = reads.number(OLDEST_DUE, vec![self.now().0.value()]).await?;
+        let lag = if newest == 0 { 0 } else { (self.now().0 - newest).max(0) };
+        Ok(Gauges { queued: self.queued(), jobs, lag: Span(lag) })
+    }
+
+    async fn chore(&self, sql: &'static str, params: Vec<Value>) -> Result<u64, Stopped> {
+        let (caller, done) = oneshot::channel();
+        self.enqueue(Box::new(Chore { sql, params, gone: 0, caller }))?;
+        done.await.map_err(|_| Stopped::Unavailable("the server is shutting down".to_owned()))?
+    }
+}
+
+/// When the job that is due longest was due; 0 where none is.
+pub(crate) const OLDEST_DUE: &str = "SELECT COALESCE(MIN(run_at), 0) FROM jobs WHERE run_at <= ?1";
+
+/// A statement that takes its turn among the commands: all writing goes one way.
+pub(crate) struct Chore {
+    sql: &'static str,
+    params: Vec<Value>,
+    gone: u64,
+    caller: oneshot::Sender<Result<u64, Stopped>>,
+}
+
+impl Attempt for Chore {
+    fn once(&self) -> Option<&Once> {
+        None
+    }
+
+    fn chore(&self) -> Option<(&'static str, &[Value])> {
+        Some((self.sql, &self.params))
+    }
+
+    fn chore_done(&mut self, gone: u64) {
+        self.gone = gone;
+    }
+
+    fn decide(&mut self, _: &World, _: &mut Context) -> Result<Effects, Stop> {
+        Ok(Effects { changes: Vec::new(), facts: Vec::new() })
+    }
+
+    fn replay(&mut self, _: &StoredAnswer) {}
+
+    fn broke(&mut self) {}
+
+    fn answer(&mut self, _: Time) -> Option<StoredAnswer> {
+        None
+    }
+
+    fn finish(self: Box<Self>) {
+        let _ = self.caller.send(Ok(self.gone));
+    }
+
+    fn fail(self: Box<Self>, why: Stopped) {
+        let _ = self.caller.send(Err(why));
+    }
+}

@@ -1,0 +1,214 @@
+//! Seat views: who has which seat, in memory, kept true by every commit.
+//!
+//! A view is filled from the store when it is first looked at. Commits tell it of each changed claim; a claim counts
+//! its versions, so news may come in any order and more than once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use engine::id::EventId;
+use engine::seats::{Claim, SeatStatus};
+use engine::time::Time;
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+/// The most seats in all views together (a seat takes 16 bytes).
+const MOST_SEATS: usize = 8_000_000;
+
+/// The views of the events that were looked at lately.
+#[derive(Default)]
+pub(crate) struct Views(Mutex<HashMap<EventId, Arc<View>>>);
+
+/// The seats of one event.
+pub(crate) struct View {
+    pub(crate) filled: OnceCell<()>,
+    seats: Mutex<Seats>,
+}
+
+struct Seats {
+    until: Vec<i64>,
+    versions: Vec<i64>,
+    /// How many holds end at a moment; those that have are taken out when the view is looked at.
+    lapses: BTreeMap<i64, u32>,
+    /// Up to when `lapses` was looked through.
+    looked: i64,
+    sold: u32,
+    held: u32,
+    /// Starts anywhere and counts every change of a status.
+    tag: u64,
+}
+
+/// What a view shows at a moment.
+pub(crate) struct Glance {
+    pub tag: u64,
+    pub free: u32,
+    pub next_lapse: Time,
+}
+
+impl Views {
+    /// The view of an event with this many seats, filled or not.
+    pub(crate) fn view(&self, event: EventId, seats: u32, seed: u64) -> Arc<View> {
+        let mut views = self.0.lock();
+        if let Some(view) = views.get(&event) {
+            return view.clone();
+        }
+        let kept: usize = views.values().map(|view| view.seats.lock().until.len()).sum();
+        if kept + seats as usize > MOST_SEATS {
+            // Rare, and what is looked at again is filled again: no order of use is kept for it.
+            views.clear();
+        }
+        let view = Arc::new(View { filled: OnceCell::new(), seats: Mutex::new(Seats::new(seats, seed)) });
+        views.insert(event, view.clone());
+        view
+    }
+
+    /// Takes changed claims into the views that exist.
+    pub(crate) fn apply(&self, claims: &[Claim]) {
+        let mut last: Option<(EventId, Option<Arc<View>>)> = None;
+        for claim in claims {
+            let event = claim.seat.0;
+            if last.as_ref().is_none_or(|(id, _)| *id != event) {
+                last = Some((event, self.0.lock().get(&event).cloned()));
+            }
+            if let Some((_, Some(view))) = &last {
+                view.seats.lock().apply(claim.seat.1, claim.version, claim.until);
+            }
+        }
+    }
+
+    /// Whether an event has a view: only then do changes of its seats matter here.
+    pub(crate) fn has(&self, event: EventId) -> bool {
+        self.0.lock().contains_key(&event)
+    }
+
+    /// Drops the view of an event, so that the next look fills it anew.
+    pub(crate) fn forget(&self, event: EventId) {
+        self.0.lock().remove(&event);
+    }
+}
+
+impl View {
+    /// How many seats it shows.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.seats.lock().until.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes claims read from the store.
+    pub(crate) fn fill(&self, claims: impl IntoIterator<Item = (u32, i64, Time)>) {
+        let mut seats = self.seats.lock();
+        for (ordinal, version, until) in claims {
+            seats.apply(ordinal, version, until);
+        }
+    }
+
+    /// What it shows at `now`, without the seats.
+    pub(crate) fn glance(&self, now: Time) -> Glance {
+        self.seats.lock().glance(now)
+    }
+
+    /// The status of each seat at `now`, and what belongs to it.
+    pub(crate) fn statuses(&self, now: Time) -> (Glance, Vec<SeatStatus>) {
+        let mut seats = self.seats.lock();
+        let glance = seats.glance(now);
+        (glance, seats.until.iter().map(|until| SeatStatus::at(Time(*until), now)).collect())
+    }
+}
+
+impl Seats {
+    fn new(count: u32, seed: u64) -> Self {
+        let count = count as usize;
+        Self {
+            until: vec![0; count],
+            versions: vec![0; count],
+            lapses: BTreeMap::new(),
+            looked: 0,
+            sold: 0,
+            held: 0,
+            tag: seed,
+        }
+    }
+
+    fn apply(&mut self, ordinal: u32, version: i64, until: Time) {
+        let index = ordinal as usize;
+        if self.versions.get(index).is_none_or(|known| *known >= version) {
+            return;
+        }
+        self.versions[index] = version;
+        let before = std::mem::replace(&mut self.until[index], until.0);
+        self.uncount(before);
+        self.count(until.0);
+        self.tag = self.tag.wrapping_add(1);
+    }
+
+    fn count(&mut self, until: i64) {
+        if until == Time::FOREVER.0 {
+            self.sold += 1;
+        } else if until > self.looked {
+            self.held += 1;
+            *self.lapses.entry(until).or_default() += 1;
+        }
+    }
+
+    fn uncount(&mut self, until: i64) {
+        if until == Time::FOREVER.0 {
+            self.sold -= 1;
+        } else if until > self.looked
+            && let Some(count) = self.lapses.get_mut(&until)
+        {
+            self.held -= 1;
+            *count -= 1;
+            if *count == 0 {
+                self.lapses.remove(&until);
+            }
+        }
+    }
+
+    /// Lets go of the holds that have lapsed.
+    fn glance(&mut self, now: Time) -> Glance {
+        while let Some(first) = self.lapses.first_entry()
+            && *first.key() <= now.0
+        {
+            self.held -= first.remove();
+            self.tag = self.tag.wrapping_add(1);
+        }
+        self.looked = self.looked.max(now.0);
+        let taken = self.sold + self.held;
+        let free = u32::try_from(self.until.len()).unwrap_or(u32::MAX) - taken;
+        let next = self.lapses.first_key_value().map_or(Time::FOREVER, |(until, _)| Time(*until));
+        Glance { tag: self.tag, free, next_lapse: next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELD: Time = Time(1_000);
+
+    #[test]
+    fn counts_follow_holds_sales_lapses_and_returns_in_any_order() {
+        let mut seats = Seats::new(10, 7);
+        seats.apply(0, 1, HELD);
+        seats.apply(1, 1, Time::FOREVER);
+        seats.apply(2, 2, Time::NEVER);
+        seats.apply(2, 1, HELD);
+        assert_eq!(seats.glance(Time(999)).free, 8);
+        assert_eq!(seats.glance(Time(1_000)).free, 9, "a hold is free the moment its time passes");
+        seats.apply(0, 2, Time::NEVER);
+        seats.apply(1, 2, Time::NEVER);
+        assert_eq!(seats.glance(Time(1_001)).free, 10);
+    }
+
+    #[test]
+    fn the_tag_changes_with_every_change_and_with_no_other_look() {
+        let mut seats = Seats::new(2, 7);
+        let fresh = seats.glance(Time(1)).tag;
+        assert_eq!(seats.glance(Time(2)).tag, fresh);
+        seats.apply(0, 1, HELD);
+        let held = seats.glance(Time(3)).tag;
+        assert_ne!(held, fresh);
+        seats.apply(0, 1, HELD);
+        assert_eq!(seats.glance(Time(4)).tag, held, "the same news again changes nothing");
+        assert_ne!(seats.glance(HELD).tag, held, "a lapse changes it");
+    }
+}
