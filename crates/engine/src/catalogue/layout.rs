@@ -115,7 +115,7 @@ impl Layout {
             starts.push(total);
             total = total.saturating_add(row.numbers.count());
             if total > MOST_SEATS {
-                return Err(invalid(format!("an event has at most {MOST_SEATS} seats")));
+                return Err(too_many());
             }
             let name = format!("{}-{}", row.section, row.label);
             if by_name.insert(name, u32::try_from(index).unwrap_or(u32::MAX)).is_some() {
@@ -134,9 +134,27 @@ impl Layout {
     pub fn standard(total: u32, lowest: Won, highest: Won) -> Result<Self, Refusal> {
         let (vip, a) = (total / 10, u32::try_from(u64::from(total) * 3 / 10).unwrap_or(0));
         let middle = Won(lowest.plus(highest)?.0 / 2);
+        if total > MOST_SEATS {
+            return Err(too_many());
+        }
         let sections = [("VIP", vip, highest), ("A", a, middle), ("B", total - vip - a, lowest)];
         let rows = sections.into_iter().flat_map(|(name, seats, price)| section(name, seats, 20, price));
         Self::new(rows.collect())
+    }
+
+    /// The rows of sections of equal rows: name, rows, seats a row and price of each.
+    ///
+    /// # Errors
+    /// [`Refusal::EventInvalid`] for too many seats, before any row is made.
+    pub fn sections(described: &[(String, u32, u32, Won)]) -> Result<Vec<SeatRow>, Refusal> {
+        let seats = |(_, rows, per_row, _): &(String, u32, u32, Won)| u64::from(*rows) * u64::from(*per_row);
+        let total = described.iter().map(seats).fold(0, u64::saturating_add);
+        if total > u64::from(MOST_SEATS) {
+            return Err(too_many());
+        }
+        let rows =
+            |(name, rows, per_row, price): &(String, u32, u32, Won)| section(name, rows * per_row, *per_row, *price);
+        Ok(described.iter().flat_map(rows).collect())
     }
 
     /// The rows, in order.
@@ -213,6 +231,10 @@ fn check_row(row: &SeatRow) -> Result<(), Refusal> {
         Some(name) => Err(invalid(format!("seat number {name:?} is empty, repeated or contains '-'"))),
         None => Ok(()),
     }
+}
+
+fn too_many() -> Refusal {
+    invalid(format!("an event has at most {MOST_SEATS} seats"))
 }
 
 fn invalid(issue: String) -> Refusal {

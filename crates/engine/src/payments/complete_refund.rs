@@ -1,4 +1,4 @@
-use super::record_refund;
+use super::{PaymentState, Refund, record_refund};
 use crate::command::{Command, Context, Decision, Verdict};
 use crate::id::PaymentId;
 use crate::refusal::Refusal;
@@ -18,6 +18,9 @@ impl Command for CompleteRefund {
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<()> {
         world.need([Key::Payment(self.payment)])?;
         let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentUnknown)?;
-        Ok(Decision::new(()).change(record_refund(payment, cx)))
+        // Only what was asked back: any other money has not left its account yet.
+        let asked = matches!(payment.state, PaymentState::Succeeded { refund: Refund::Requested, .. });
+        let changes = if asked { record_refund(payment, cx) } else { Vec::new() };
+        Ok(Decision::new(()).change(changes))
     }
 }

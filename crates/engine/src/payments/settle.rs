@@ -1,7 +1,7 @@
 //! What happens to the money of a reservation: one place for every way it can go.
 
 use super::{Payment, PaymentState, Refund, Settlement};
-use crate::catalogue::EventStatus;
+use crate::catalogue::{Event, EventStatus};
 use crate::command::{Context, Decision, Fact, Stop, Verdict};
 use crate::holds::{Reservation, Standing, Tender, fill};
 use crate::jobs::{Errand, Job};
@@ -42,7 +42,9 @@ pub(crate) fn settle(
     let standing = Standing::Confirmed { at: cx.now, tender: own, admitted_at: None };
     let confirmed = Reservation { standing, payment: Some(payment.id), ..reservation.clone() };
     let filled = match event.status {
-        EventStatus::Published => fill(&confirmed, world, cx.now),
+        EventStatus::Published => {
+            within_limit(reservation, event, world, cx).and_then(|()| fill(&confirmed, world, cx.now))
+        }
         EventStatus::Draft | EventStatus::Cancelled => Err(Refusal::EventNotOnSale.into()),
     };
     match filled {
@@ -60,6 +62,18 @@ pub(crate) fn settle(
                 .fact(Fact::Confirmed(confirmed)))
         }
     }
+}
+
+/// A hold that has lapsed counted for nothing: what the person took since then may have used the limit up.
+fn within_limit(reservation: &Reservation, event: &Event, world: &World, cx: &Context) -> Result<(), Stop> {
+    let Some(limit) = event.billing.max_per_user else { return Ok(()) };
+    if reservation.held_at(cx.now).is_ok() {
+        return Ok(());
+    }
+    let of = (reservation.user, reservation.event);
+    world.need([Key::Holdings(of)])?;
+    let has = world.holdings.get(&of).map_or(0, |holdings| holdings.live(cx.now));
+    if has + reservation.count() > limit { Err(Refusal::PersonLimit { limit }.into()) } else { Ok(()) }
 }
 
 fn turn_back(payment: &Payment, reservation: &Reservation, cx: &mut Context) -> Decision<Settlement> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::{About, Account, Wallet, transfer, wallet_with};
 use crate::command::{Command, Context, Decision, Fact, Verdict};
 use crate::holds::{Reservation, Standing, Stocks, Tender, fill_from};
@@ -38,6 +40,10 @@ impl Command for PayFromWallet {
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<WalletPayment> {
         if self.reservations.is_empty() {
             return Err(Refusal::NothingWanted.into());
+        }
+        let distinct: BTreeSet<_> = self.reservations.iter().collect();
+        if distinct.len() < self.reservations.len() {
+            return Err(Refusal::SeatRepeated.into());
         }
         let keys = self.reservations.iter().map(|id| Key::Reservation(*id));
         world.need(keys.chain([Key::Wallet(self.user)]))?;
