@@ -196,7 +196,8 @@ mod tests {
         let lower = code.to_lowercase();
         let longer = format!("{code}0");
         let plus = format!("M1+{}", &code[3..]);
-        for wrong in [&foreign, &lower, &longer, &plus, &code[1..], "", "M1", "M1가나다라마바사아자차카타파하"] {
+        for wrong in [&foreign, &lower, &longer, &plus, &code[1..], "", "M1", "M1가나다라마바사아자차카타파하"]
+        {
             assert_eq!(key.verify(wrong, NOW), Err(BadCode::Forged), "{wrong}");
         }
     }

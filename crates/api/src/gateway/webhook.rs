@@ -95,9 +95,7 @@ fn is_of_charge(kind: &str) -> Option<bool> {
 
 fn news(kind: &str, object: &Object) -> Option<News> {
     match kind {
-        "payment_intent.succeeded" => {
-            Some(News::Succeeded { method: method_name(object.payment_method.as_ref()) })
-        }
+        "payment_intent.succeeded" => Some(News::Succeeded { method: method_name(object.payment_method.as_ref()) }),
         "payment_intent.payment_failed" => Some(News::Failed),
         "payment_intent.canceled" => Some(News::Canceled),
         "payment_intent.processing" => Some(News::Processing),
@@ -212,7 +210,8 @@ mod tests {
         let event = |kind: &str, object: Value| {
             read(json!({"id": "evt_3", "type": kind, "data": {"object": object}}).to_string().as_bytes())
         };
-        let part = json!({"id": "ch_1", "payment_intent": "pi_1", "amount": 10, "amount_refunded": 4, "refunded": false});
+        let part =
+            json!({"id": "ch_1", "payment_intent": "pi_1", "amount": 10, "amount_refunded": 4, "refunded": false});
         assert_eq!(event("charge.refunded", part), Ok(None));
         let unsaid = json!({"id": "ch_1", "payment_intent": "pi_1", "amount": 10, "amount_refunded": 4});
         assert_eq!(event("charge.refunded", unsaid), Ok(None));
