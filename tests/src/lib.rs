@@ -1,1 +1,10 @@
-//! Placeholder.
+//! What the end-to-end tests stand on: the real server on a store of its own, and a client to talk to it.
+
+pub mod box_office;
+pub mod client;
+pub mod forge;
+pub mod postgres;
+pub mod random;
+pub mod server;
+pub mod store;
+pub mod wire;
