@@ -1,0 +1,80 @@
+//! The servers that are measured: children of this process, gone when it is.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::cli::Failure;
+
+/// A child process that serves HTTP.
+pub struct Server {
+    child: Child,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// An echo server that also answers a file as it is.
+    pub async fn echo(file: Option<&Path>) -> Result<Self, Failure> {
+        let address = free()?;
+        let mut command = own()?;
+        command.arg("bench-echo").arg("--listen").arg(address.to_string());
+        if let Some(file) = file {
+            command.arg("--file").arg(file);
+        }
+        Self::start(command, address).await
+    }
+
+    /// This server, with these settings.
+    pub async fn maepyo(settings: &[(&str, String)]) -> Result<Self, Failure> {
+        let address = free()?;
+        let mut command = own()?;
+        command.arg("serve").envs(settings.iter().map(|(name, text)| (format!("MAEPYO_{name}"), text)));
+        command.env("MAEPYO_LISTEN", address.to_string());
+        Self::start(command, address).await
+    }
+
+    async fn start(mut command: Command, address: SocketAddr) -> Result<Self, Failure> {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(Failure::new)?;
+        let mut server = Self { child, address };
+        for _ in 0..1_200 {
+            if TcpStream::connect(address).is_ok() {
+                return Ok(server);
+            }
+            if let Some(status) = server.child.try_wait().map_err(Failure::new)? {
+                return Err(Failure::new(format!("the server to be measured ended at once: {status}")));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(Failure::new("the server to be measured does not listen"))
+    }
+
+    /// The most memory it has had resident, in MiB.
+    pub fn peak_memory(&self) -> Option<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|kib| kib / 1_024.0)
+    }
+}
+
+/// This program, without the settings of whoever calls it.
+fn own() -> Result<Command, Failure> {
+    let mut command = Command::new(std::env::current_exe().map_err(Failure::new)?);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MAEPYO_")) {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
+fn free() -> Result<SocketAddr, Failure> {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(Failure::new)
+}

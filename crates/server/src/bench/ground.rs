@@ -1,0 +1,182 @@
+//! What the load works on: events, their seats in random order, and signed-in users.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use ::desk::{Desk, DeskConfig, Stopped};
+use api::tokens::Tokens;
+use engine::catalogue::layout::section;
+use engine::catalogue::{Billing, CreateEvent, Editor, NewOffer};
+use engine::money::Won;
+use engine::people::{RegisterUser, Role, User};
+use engine::time::Span;
+use tokio::task::JoinSet;
+
+use crate::cli::Failure;
+use crate::config::Secret;
+
+/// What every seat costs.
+pub const PRICE: i64 = 50_000;
+const SEATS_PER_ROW: u32 = 50;
+const BUYERS: usize = 2_000;
+const DAY: i64 = 86_400;
+
+/// Events and buyers, shared by all connections.
+pub struct Ground {
+    /// The events, as requests name them.
+    pub events: Vec<String>,
+    /// Seats of each.
+    pub seats: u32,
+    /// An access token a buyer.
+    pub tokens: Vec<String>,
+    free: RefCell<Vec<u32>>,
+    random: RefCell<Random>,
+}
+
+/// A seat to hold, and who holds it.
+pub struct Wish<'a> {
+    /// The event.
+    pub event: &'a str,
+    /// The seat, as people call it.
+    pub seat: String,
+    /// The access token.
+    pub token: &'a str,
+}
+
+impl Ground {
+    /// Makes `events` more events of `seats` seats and, for a first time, the buyers; `known` are the events there are.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn prepare(
+        config: DeskConfig,
+        secret: &Secret,
+        events: usize,
+        seats: u32,
+        known: Vec<String>,
+    ) -> Result<Rc<Self>, Failure> {
+        let desk = Desk::open(config).await.map_err(Failure::new)?;
+        let mut all = known;
+        let made = make(&desk, events, seats).await;
+        let buyers = buyers(&desk).await;
+        let tokens = Tokens::new(secret.reveal().as_bytes(), 7 * DAY, 7 * DAY);
+        let now = desk.now();
+        desk.close().await;
+        all.extend(made?);
+        let tokens = buyers?.iter().map(|buyer| tokens.access(buyer, now)).collect();
+        let count = u32::try_from(all.len()).map_err(Failure::new)?;
+        let mut random = Random(0x6d61_6570_796f);
+        let free = shuffled(count.saturating_mul(seats), &mut random);
+        Ok(Rc::new(Self { events: all, seats, tokens, free: RefCell::new(free), random: RefCell::new(random) }))
+    }
+
+    /// A random seat nobody asked for yet; any random seat when all were.
+    pub fn wish(&self) -> Wish<'_> {
+        let mut random = self.random.borrow_mut();
+        let all = self.seats * u32::try_from(self.events.len()).unwrap_or(u32::MAX);
+        let place = self.free.borrow_mut().pop().unwrap_or_else(|| random.below(all));
+        let (event, ordinal) = (place / self.seats, place % self.seats);
+        let buyer = random.below(u32::try_from(self.tokens.len()).unwrap_or(u32::MAX));
+        Wish {
+            event: &self.events[event as usize],
+            seat: format!("A-{}-{}", ordinal / SEATS_PER_ROW + 1, ordinal % SEATS_PER_ROW + 1),
+            token: &self.tokens[buyer as usize],
+        }
+    }
+}
+
+async fn make(desk: &Desk, events: usize, seats: u32) -> Result<Vec<String>, Failure> {
+    let name = crate::folder::random_hex().reveal()[..12].to_owned();
+    let organizer = register(desk, format!("bench-{name}@example.com"), Role::Organizer).await.map_err(Failure::new)?;
+    let editor = Editor { user: organizer.id, role: Role::Organizer };
+    let starts_at = desk.now() + Span::seconds(90 * DAY);
+    let mut made = Vec::with_capacity(events);
+    for number in 1..=events {
+        let billing = Billing {
+            title: format!("측정 {number}"),
+            description: String::new(),
+            category: "concert".to_owned(),
+            venue: "측정홀".to_owned(),
+            location: "서울특별시".to_owned(),
+            address: None,
+            artist: None,
+            image_url: None,
+            starts_at,
+            ends_at: starts_at + Span::seconds(7_200),
+            sale_opens: None,
+            sale_closes: None,
+            organizer_name: None,
+            organizer_contact: None,
+            tags: Vec::new(),
+            max_per_user: None,
+            waiting_room: None,
+        };
+        let rows = section("A", seats, SEATS_PER_ROW, Won(PRICE)).collect();
+        let offer = NewOffer { rows, types: Vec::new(), total: None, prices: None };
+        let created = desk.run(CreateEvent { editor, billing, offer, publish: true }).await;
+        made.push(api::ids::uuid(created.map_err(Failure::new)?.id.0));
+    }
+    Ok(made)
+}
+
+async fn buyers(desk: &Desk) -> Result<Vec<User>, Failure> {
+    let name = crate::folder::random_hex().reveal()[..12].to_owned();
+    let mut registering = JoinSet::new();
+    for number in 0..BUYERS {
+        let (desk, email) = (desk.clone(), format!("buyer-{name}-{number}@example.com"));
+        registering.spawn(async move { register(&desk, email, Role::User).await });
+    }
+    let registered = registering.join_all().await;
+    registered.into_iter().collect::<Result<_, Stopped>>().map_err(Failure::new)
+}
+
+/// Without a password: nobody logs in, the tokens are signed here.
+async fn register(desk: &Desk, email: String, role: Role) -> Result<User, Stopped> {
+    desk.run(RegisterUser { email, password_hash: None, name: "측정".to_owned(), phone: None, role }).await
+}
+
+/// The numbers below `count` in random order (Fisher and Yates).
+fn shuffled(count: u32, random: &mut Random) -> Vec<u32> {
+    let mut all: Vec<u32> = (0..count).collect();
+    for last in (1..count).rev() {
+        all.swap(last as usize, random.below(last + 1) as usize);
+    }
+    all
+}
+
+/// Xorshift (Marsaglia, 2003): the same order in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        u32::try_from((self.0 >> 32) * u64::from(bound) >> 32).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seat_is_wished_for_once_before_any_twice() {
+        let ground = Ground {
+            events: vec!["e".to_owned(), "f".to_owned()],
+            seats: 150,
+            tokens: vec!["t".to_owned(), "u".to_owned()],
+            free: RefCell::new(shuffled(300, &mut Random(7))),
+            random: RefCell::new(Random(7)),
+        };
+        let place = |wish: &Wish<'_>| format!("{} {}", wish.event, wish.seat);
+        let wished: Vec<String> = (0..300).map(|_| place(&ground.wish())).collect();
+        let mut sorted = wished.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), 300);
+        assert_ne!(wished, sorted);
+        assert!(sorted.contains(&"f A-3-50".to_owned()));
+        assert!(sorted.contains(&place(&ground.wish())));
+    }
+}

@@ -1,0 +1,82 @@
+//! `maepyo bench`: measures this build against a bare echo server in the same run.
+//!
+//! Ratios of one run are what counts: absolute rates say more about the machine than about the program.
+
+mod child;
+mod echo;
+mod ground;
+mod loader;
+mod response;
+mod run;
+mod scripts;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::Failure;
+pub use echo::{EchoArgs, echo};
+
+/// What to measure, and how long.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Seconds per measurement, after one of warming up.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Connections of the loader, which is one thread.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    connections: u16,
+    /// Events in the store.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+    events: u16,
+    /// Seats of each.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1_000..=200_000))]
+    seats: u32,
+    /// An EMPTY PostgreSQL database to measure on; it is left full of test data. Left out: SQLite.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Only these measurements.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Scene>,
+    /// Where the store is made and removed again: the disk that is measured.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    folder: PathBuf,
+}
+
+/// A measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scene {
+    /// Holds answered.
+    Holds,
+    /// Complete sales: hold, intent, payment, confirmation.
+    Sales,
+    /// The seat map of an event against a static answer of the same bytes.
+    Map,
+    /// The same seat map unchanged, by its ETag.
+    Etag,
+    /// Holds with gathering off.
+    Ungathered,
+    /// Holds with ten times the seats in the store.
+    Scale,
+}
+
+impl BenchArgs {
+    fn wants(&self, scene: Scene) -> bool {
+        self.only.is_empty() || self.only.contains(&scene)
+    }
+}
+
+/// `maepyo bench`.
+pub fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
+    let store = if args.database_url.is_some() { "PostgreSQL" } else { "SQLite" };
+    eprintln!("measuring on {store}, {} connections, {} s each …", args.connections, args.seconds);
+    let table = run::all(args)?;
+    println!(
+        "\n{store}, {} connections, {} s each, {} × {} seats\n",
+        args.connections, args.seconds, args.events, args.seats
+    );
+    print!("{}", table.render());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,215 @@
+//! One measurement after the other.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ::desk::{DeskConfig, StoreConfig};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+
+use super::child::Server;
+use super::ground::Ground;
+use super::loader::{self, Load, Measured, Script};
+use super::scripts::{Buy, Hold, Same};
+use super::table::{Floor, Table};
+use super::{BenchArgs, Scene, response};
+use crate::cli::{Failure, runtime};
+use crate::config::Secret;
+use crate::folder::random_hex;
+
+/// Runs what is asked for.
+///
+/// # Errors
+/// When a server cannot be started or the store cannot be prepared.
+pub fn all(args: &BenchArgs) -> Result<Table, Failure> {
+    let runtime = runtime()?;
+    let mut bench = Bench::new(args, &runtime)?;
+    let small = bench.prepare(args.events, Vec::new())?;
+    let gathered = bench.first_server(&small)?;
+    if args.wants(Scene::Ungathered) {
+        bench.ungathered(&small, &gathered)?;
+    }
+    if args.wants(Scene::Scale) {
+        bench.scale(&small, &gathered)?;
+    }
+    Ok(bench.table)
+}
+
+/// A folder that is removed in the end.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to whoever looks after the folder.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Bench<'a> {
+    args: &'a BenchArgs,
+    runtime: &'a Runtime,
+    scratch: Scratch,
+    secret: Secret,
+    load: Load,
+    echo: Server,
+    table: Table,
+}
+
+/// Holds as they were measured: how many, as a ratio to echo, and the rate itself.
+struct Holds {
+    ratio: f64,
+    rate: f64,
+}
+
+impl<'a> Bench<'a> {
+    fn new(args: &'a BenchArgs, runtime: &'a Runtime) -> Result<Self, Failure> {
+        let folder = args.folder.join(format!("maepyo-bench-{}", std::process::id()));
+        std::fs::create_dir(&folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+        let scratch = Scratch(folder);
+        let load = Load {
+            connections: usize::from(args.connections),
+            warm_up: Duration::from_secs(1),
+            measured: Duration::from_secs(args.seconds),
+        };
+        let echo = runtime.block_on(Server::echo(None))?;
+        Ok(Self { args, runtime, scratch, secret: random_hex(), load, echo, table: Table::default() })
+    }
+
+    fn postgres(&self) -> bool {
+        self.args.database_url.is_some()
+    }
+
+    /// Makes more events, with no server on the store.
+    fn prepare(&self, events: u16, known: Vec<String>) -> Result<Rc<Ground>, Failure> {
+        let store = match &self.args.database_url {
+            Some(url) => StoreConfig::Postgres(url.clone()),
+            None => StoreConfig::Sqlite(self.scratch.0.clone()),
+        };
+        let config = DeskConfig { store, queue: 16_384, batch: 1_024, gatherers: 1, readers: 1 };
+        let made = Ground::prepare(config, &self.secret, usize::from(events), self.args.seats, known);
+        self.runtime.block_on(made)
+    }
+
+    fn start(&self, more: &[(&'static str, &str)]) -> Result<Server, Failure> {
+        let mut settings = vec![
+            ("DATA", self.scratch.0.display().to_string()),
+            ("JWT_SECRET", self.secret.reveal().to_owned()),
+            ("RATE_LIMITS", "off".to_owned()),
+            ("LOG_LEVEL", "warn".to_owned()),
+        ];
+        settings.extend(self.args.database_url.iter().map(|url| ("DATABASE_URL", url.clone())));
+        settings.extend(more.iter().map(|(name, text)| (*name, (*text).to_owned())));
+        self.runtime.block_on(Server::maepyo(&settings))
+    }
+
+    /// Measures, with the echo before and after; gives the mean of the two echoes too.
+    fn beside_echo<S: Script + 'static>(
+        &self,
+        ground: &Ground,
+        address: SocketAddr,
+        script: impl Fn() -> S,
+    ) -> Result<(Measured, f64), Failure> {
+        let before = self.measure(self.echo.address, || Same::echo(ground))?.rate();
+        let measured = self.measure(address, script)?;
+        let after = self.measure(self.echo.address, || Same::echo(ground))?.rate();
+        Ok((measured, f64::midpoint(before, after)))
+    }
+
+    fn measure<S: Script + 'static>(&self, address: SocketAddr, script: impl Fn() -> S) -> Result<Measured, Failure> {
+        loader::run(address, self.load, |_| script()).map_err(Failure::new)
+    }
+
+    fn holds(&mut self, what: &str, ground: &Rc<Ground>, server: &Server, floor: Floor) -> Result<Holds, Failure> {
+        let (measured, echo) = self.beside_echo(ground, server.address, || Hold(ground.clone()))?;
+        self.table.rate(what, &measured, "echo", echo, floor);
+        Ok(Holds { ratio: measured.rate() / echo.max(1.0), rate: measured.rate() })
+    }
+
+    /// Everything that is measured on the store as it is first made.
+    fn first_server(&mut self, ground: &Rc<Ground>) -> Result<Holds, Failure> {
+        let server = self.start(&[])?;
+        let echo = self.measure(self.echo.address, || Same::echo(ground))?;
+        self.table.rate("JSON echo (the ceiling)", &echo, "itself", echo.rate(), Floor::None);
+        let floor = Floor::AtLeast(if self.postgres() { 0.20 } else { 0.25 });
+        // The other measurements of holds are told as ratios to this one.
+        let others = [Scene::Holds, Scene::Ungathered, Scene::Scale];
+        let holds = match others.into_iter().any(|scene| self.args.wants(scene)) {
+            true => self.holds("holds", ground, &server, floor)?,
+            false => Holds { ratio: 0.0, rate: 0.0 },
+        };
+        if self.args.wants(Scene::Sales) {
+            let (measured, echo) = self.beside_echo(ground, server.address, || Buy::new(ground.clone()))?;
+            self.table.rate("complete sales", &measured, "echo", echo, Floor::AtLeast(0.05));
+        }
+        self.memory("resident memory at most, holds and sales", &server);
+        if self.args.wants(Scene::Map) || self.args.wants(Scene::Etag) {
+            self.maps(ground, &server)?;
+            self.memory("resident memory at most, seat maps too", &server);
+        }
+        Ok(holds)
+    }
+
+    fn memory(&mut self, what: &str, server: &Server) {
+        if let Some(peak) = server.peak_memory() {
+            self.table.figure(what, peak, "MiB", Floor::Below(300.0));
+        }
+    }
+
+    fn maps(&mut self, ground: &Rc<Ground>, server: &Server) -> Result<(), Failure> {
+        let path = format!("/api/events/{}/seats", ground.events[0]);
+        let (tag, body) = self.runtime.block_on(fetch(server.address, &path))?;
+        if self.args.wants(Scene::Map) {
+            let file = self.scratch.0.join("map.json");
+            std::fs::write(&file, &body).map_err(Failure::new)?;
+            let fixed = self.runtime.block_on(Server::echo(Some(&file)))?;
+            let before = self.measure(fixed.address, || Same::get("/static", "", 200))?.rate();
+            let map = self.measure(server.address, || Same::get(&path, "", 200))?;
+            let after = self.measure(fixed.address, || Same::get("/static", "", 200))?.rate();
+            let what = format!("seat map, {} seats, {} KiB", ground.seats, body.len() >> 10);
+            self.table.rate(&what, &map, "static", f64::midpoint(before, after), Floor::AtLeast(0.5));
+        }
+        if self.args.wants(Scene::Etag) {
+            let header = format!("if-none-match: {tag}\r\n");
+            let (measured, echo) = self.beside_echo(ground, server.address, || Same::get(&path, &header, 304))?;
+            self.table.rate("seat map unchanged (ETag)", &measured, "echo", echo, Floor::AtLeast(0.6));
+        }
+        Ok(())
+    }
+
+    /// The same code with batches of one. PostgreSQL gets more writers then, as one would give it.
+    fn ungathered(&mut self, ground: &Rc<Ground>, gathered: &Holds) -> Result<(), Failure> {
+        let server = self.start(&[("LIMITS_BATCH", "1"), ("LIMITS_GATHERERS", "16")])?;
+        let single = self.holds("holds, gathering off", ground, &server, Floor::None)?;
+        let floor = if self.postgres() { Floor::AtLeast(5.0) } else { Floor::None };
+        self.table.figure("gathering", gathered.rate / single.rate.max(1.0), "times as many holds", floor);
+        Ok(())
+    }
+
+    fn scale(&mut self, small: &Ground, few: &Holds) -> Result<(), Failure> {
+        let more = self.args.events.saturating_mul(9);
+        let large = self.prepare(more, small.events.clone())?;
+        let server = self.start(&[])?;
+        let seats = large.events.len() * large.seats as usize;
+        let many = self.holds(&format!("holds, {seats} seats in the store"), &large, &server, Floor::None)?;
+        let figure = many.ratio / few.ratio.max(f64::MIN_POSITIVE);
+        self.table.figure("ten times the seats", figure, "of the holds (by ratio to echo)", Floor::AtLeast(0.8));
+        Ok(())
+    }
+}
+
+/// The ETag and the body of a GET.
+async fn fetch(address: SocketAddr, path: &str) -> Result<(String, Vec<u8>), Failure> {
+    let mut stream = TcpStream::connect(address).await.map_err(Failure::new)?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.map_err(Failure::new)?;
+    let mut answer = Vec::new();
+    let head = loader::receive(&mut stream, &mut answer).await.map_err(Failure::new)?;
+    let tag = response::header(&answer[..head.body], "etag");
+    match (head.status, tag) {
+        (200, Some(tag)) => Ok((tag.to_owned(), answer[head.body..head.end].to_vec())),
+        (status, _) => Err(Failure::new(format!("GET {path}: {status}, no ETag"))),
+    }
+}

@@ -1,0 +1,103 @@
+use std::collections::HashSet;
+
+use super::layers::{Layers, variable};
+use super::*;
+
+fn load(variables: &[(&str, &str)], flags: &[(&str, String)]) -> Result<(Config, Vec<String>), Wrong> {
+    let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    Config::load(None, variables, flags)
+}
+
+fn file(text: &str) -> String {
+    let mut layers = Layers::defaults(DEFAULTS).expect("the default file is valid");
+    layers.file(text).expect_err("refused").0
+}
+
+#[test]
+fn the_default_file_alone_is_a_configuration() {
+    let (config, unknown) = load(&[], &[]).expect("valid");
+    assert_eq!(config.listen, "127.0.0.1:8000");
+    assert_eq!(config.ticketing_pro_hold_seconds(), 600);
+    assert!(matches!(config.desk().store, StoreConfig::Sqlite(folder) if folder == Path::new("./data")));
+    assert!(unknown.is_empty());
+}
+
+#[test]
+fn no_two_keys_share_a_variable_and_the_promised_ones_exist() {
+    let keys = Layers::defaults(DEFAULTS).expect("valid").keys();
+    let names: HashSet<String> = keys.iter().map(|key| variable(key)).collect();
+    assert_eq!(names.len(), keys.len());
+    for promised in [
+        "LISTEN",
+        "DATA",
+        "DIALECTS",
+        "DATABASE_URL",
+        "JWT_SECRET",
+        "ADMIN_EMAIL",
+        "ADMIN_PASSWORD",
+        "HOLD_SECONDS",
+        "TICKETING_PRO_HOLD_SECONDS",
+        "RATE_LIMITS",
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+        "STRIPE_API_BASE",
+        "WEBHOOK_SECRET",
+    ] {
+        assert!(names.contains(&format!("MAEPYO_{promised}")), "{promised}");
+    }
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_files() {
+    let path = std::env::temp_dir().join(format!("maepyo-config-{}.toml", std::process::id()));
+    std::fs::write(&path, "listen = \"127.0.0.1:1\"\ndata = \"/one\"\n[limits]\nqueue = 7\n").expect("writable");
+    let variables = [("MAEPYO_DATA", "/two"), ("MAEPYO_LISTEN", "127.0.0.1:2"), ("MAEPYO_RATE_LIMITS", "off")];
+    let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let loaded = Config::load(Some(&path), variables, &[("listen", "127.0.0.1:3".to_owned())]);
+    std::fs::remove_file(&path).expect("removable");
+    let (config, _) = loaded.expect("valid");
+    assert_eq!((config.listen.as_str(), config.data.as_path()), ("127.0.0.1:3", Path::new("/two")));
+    assert_eq!((config.limits.queue, config.rate_limits), (7, false));
+}
+
+#[test]
+fn a_wrong_key_or_type_is_named_with_what_is_meant() {
+    assert_eq!(file("[limits]\nqeue = 1"), "limits.qeue: no such setting; the nearest is limits.queue");
+    assert_eq!(file("listn = \"x\""), "listn: no such setting; the nearest is listen");
+    assert_eq!(file("[limits]\nqueue = \"many\""), "limits.queue: expected a whole number, got string");
+    assert_eq!(file("dialects = \"sail\""), "dialects: expected a list of texts, got string");
+    assert_eq!(file("dialects = [1]"), "dialects: expected a list of texts, got array");
+    let wrong = load(&[("MAEPYO_LIMITS_QUEUE", "-")], &[]).expect_err("refused").0;
+    assert_eq!(wrong, "MAEPYO_LIMITS_QUEUE: limits.queue: expected a whole number, got \"-\"");
+    let wrong = load(&[("MAEPYO_LIMITS_QUEUE", "-5")], &[]).expect_err("refused").0;
+    assert!(wrong.contains("queue"), "{wrong}");
+    assert_eq!(load(&[("MAEPYO_LIMITS_BATCH", "0")], &[]).expect_err("refused").0, "limits.batch: must be at least 1");
+}
+
+#[test]
+fn unknown_variables_are_reported_not_obeyed() {
+    let (_, unknown) = load(&[("MAEPYO_LISEN", "x"), ("PATH", "y")], &[]).expect("valid");
+    assert_eq!(unknown, ["MAEPYO_LISEN"]);
+}
+
+#[test]
+fn off_loopback_a_secret_is_required_and_demo_accounts_are_refused() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let outside: SocketAddr = "0.0.0.0:8000".parse().expect("an address");
+    let inside: SocketAddr = "[::1]:8000".parse().expect("an address");
+    let (bare, _) = load(&[], &[]).expect("valid");
+    let (safe, _) = load(&[("MAEPYO_JWT_SECRET", secret)], &[]).expect("valid");
+    assert!(bare.check_exposure(outside, false).expect_err("refused").0.contains("MAEPYO_JWT_SECRET"));
+    assert!(safe.check_exposure(outside, true).expect_err("refused").0.contains("--demo"));
+    assert_eq!(safe.check_exposure(outside, false), Ok(()));
+    assert_eq!(bare.check_exposure(inside, true), Ok(()));
+}
+
+#[test]
+fn secrets_do_not_print() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let variables = [("MAEPYO_JWT_SECRET", secret), ("MAEPYO_DATABASE_URL", secret), ("MAEPYO_ADMIN_PASSWORD", secret)];
+    let (config, _) = load(&variables, &[]).expect("valid");
+    assert!(!format!("{config:?}").contains(secret));
+    assert_eq!(config.jwt.secret.reveal(), secret);
+}

@@ -1,0 +1,176 @@
+//! Accepts connections, serves them, and lets them finish when the server stops.
+
+use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt;
+
+/// A client that has not sent its headers by then is hung up on; also how long an idle connection stays.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections the system may keep for us until they are accepted.
+const BACKLOG: u32 = 4_096;
+
+/// The first address a text names, `localhost:8000` included.
+///
+/// # Errors
+/// When it names none.
+pub async fn resolve(listen: &str) -> std::io::Result<SocketAddr> {
+    let mut found = tokio::net::lookup_host(listen).await?;
+    found.next().ok_or_else(|| std::io::Error::new(ErrorKind::AddrNotAvailable, "no such address"))
+}
+
+/// Listens.
+///
+/// # Errors
+/// When the address is taken or not ours.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// How many connections, and how long they get to finish.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Connections at once; more wait in the backlog.
+    pub connections: usize,
+    /// What requests under way get when the server stops.
+    pub drain: Duration,
+}
+
+/// Serves until `stop` turns true, then stops accepting and lets requests finish. Gives whether all did.
+pub async fn serve(listener: TcpListener, router: Router, patience: Patience, mut stop: watch::Receiver<bool>) -> bool {
+    let room = Arc::new(Semaphore::new(patience.connections));
+    let graceful = GracefulShutdown::new();
+    let server = Arc::new(builder());
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &room) => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Some((stream, address, permit)) = accepted else { continue };
+        let router = router.clone();
+        let service = hyper::service::service_fn(move |request| answer(router.clone(), address, request));
+        let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%address, error, "connection ended");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    tokio::time::timeout(patience.drain, graceful.shutdown()).await.is_ok()
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250).keep_alive_interval(HEADER_READ_TIMEOUT);
+    builder
+}
+
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = room.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, address)) => {
+            // Answers are small: waiting to fill a packet would only delay them.
+            let _ = stream.set_nodelay(true);
+            Some((stream, address, permit))
+        }
+        Err(error) => {
+            // Most likely out of file descriptors: give the connections there are a moment to end.
+            tracing::warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}
+
+async fn answer(
+    router: Router,
+    address: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Result<axum::response::Response, Infallible> {
+    request.extensions_mut().insert(ConnectInfo(address));
+    router.oneshot(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn start(drain: Duration) -> (SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<bool>) {
+        let slow = || async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            "done"
+        };
+        let whoami = |ConnectInfo(address): ConnectInfo<SocketAddr>| async move { address.to_string() };
+        let router = Router::new().route("/slow", get(slow)).route("/whoami", get(whoami));
+        let listener = listen("127.0.0.1:0".parse().expect("an address")).expect("free");
+        let address = listener.local_addr().expect("bound");
+        let (stop, stopped) = watch::channel(false);
+        let patience = Patience { connections: 10, drain };
+        (address, stop, tokio::spawn(serve(listener, router, patience, stopped)))
+    }
+
+    async fn ask(address: SocketAddr, path: &str) -> (TcpStream, SocketAddr) {
+        let mut stream = TcpStream::connect(address).await.expect("listening");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let own = stream.local_addr().expect("connected");
+        (stream, own)
+    }
+
+    async fn read(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.expect("read");
+        text
+    }
+
+    #[tokio::test]
+    async fn handlers_see_the_address_of_the_client() {
+        let (address, _stop, _server) = start(Duration::from_secs(5));
+        let (stream, own) = ask(address, "/whoami").await;
+        assert!(read(stream).await.ends_with(&own.to_string()));
+    }
+
+    #[tokio::test]
+    async fn a_stopping_server_finishes_requests_and_takes_no_more() {
+        let (address, stop, server) = start(Duration::from_secs(5));
+        let (stream, _) = ask(address, "/slow").await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.send(true).expect("serving");
+        assert!(read(stream).await.ends_with("done"));
+        assert!(server.await.expect("no panic"));
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_does_not_end_is_left_behind() {
+        let (address, stop, server) = start(Duration::from_millis(50));
+        let (_stream, _) = ask(address, "/slow").await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.send(true).expect("serving");
+        assert!(!server.await.expect("no panic"));
+    }
+}

@@ -1,0 +1,209 @@
+//! Background loops: expiry, jobs, tidying. Nothing depends on their being on time.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::AppState;
+use desk::{Desk, Stopped};
+use engine::holds::ExpireReservation;
+use engine::jobs::{FinishJobs, Job, TakeJobs};
+use engine::time::{Span, Time};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Lapsed holds tidied up in one go.
+const EXPIRY_PAGE: usize = 1_000;
+const EXPIRY_PULSE: Duration = Duration::from_millis(500);
+/// Jobs under way at once.
+const JOBS_AT_ONCE: usize = 64;
+const JOBS_POLL: Duration = Duration::from_millis(50);
+/// What jobs under way get when the server stops.
+const JOBS_GRACE: Duration = Duration::from_secs(10);
+const METRICS_EVERY: Duration = Duration::from_secs(5);
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+/// The longest wait after an error.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
+/// Whoever took a job has this long before somebody else may, in seconds.
+const JOB_LEASE: i64 = 30;
+/// The longest wait between two attempts at a job, in seconds.
+const LONGEST_RETRY: i64 = 3_600;
+
+/// When the next step is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    AtOnce,
+    After(Duration),
+}
+
+/// The loops, running.
+pub struct Loops {
+    running: Vec<JoinHandle<()>>,
+    room: Arc<Semaphore>,
+}
+
+/// Starts all loops. Each ends its step and returns when `stop` turns true.
+pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
+    let room = Arc::new(Semaphore::new(JOBS_AT_ONCE));
+    let (expiry, tidying) = (state.desk.clone(), state.desk.clone());
+    let (jobs, own, metrics) = (state.clone(), room.clone(), state.clone());
+    let running = vec![
+        tokio::spawn(repeat("expiry", stop.clone(), move || expire(expiry.clone()))),
+        tokio::spawn(repeat("jobs", stop.clone(), move || take_jobs(jobs.clone(), own.clone()))),
+        tokio::spawn(repeat("tidy", stop.clone(), move || tidy(tidying.clone()))),
+        tokio::spawn(repeat("metrics", stop.clone(), move || drain_metrics(metrics.clone()))),
+    ];
+    Loops { running, room }
+}
+
+impl Loops {
+    /// Waits until all have ended and the jobs under way are done, or their time is up: then they are
+    /// tried again at the next start.
+    pub async fn finish(self) {
+        for running in self.running {
+            // A loop survives its steps; if it did not, there is nothing to wait for.
+            let _ = running.await;
+        }
+        let all = u32::try_from(JOBS_AT_ONCE).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(JOBS_GRACE, self.room.acquire_many(all)).await;
+    }
+}
+
+/// Takes steps until `stop`; after an error or a panic it waits longer and longer.
+async fn repeat<S>(name: &'static str, mut stop: watch::Receiver<bool>, step: impl Fn() -> S)
+where
+    S: Future<Output = Result<Next, String>> + Send + 'static,
+{
+    let mut failures: u32 = 0;
+    while !*stop.borrow() {
+        // A task of its own, so that a panic ends the step and not the loop.
+        let stepped = tokio::spawn(step()).await.unwrap_or_else(|panic| Err(panic.to_string()));
+        failures = if stepped.is_ok() { 0 } else { failures.saturating_add(1) };
+        let pause = stepped.unwrap_or_else(|error| {
+            tracing::warn!(name, error, failures, "a background loop failed and goes on");
+            Next::After(back_off(failures))
+        });
+        if let Next::After(pause) = pause {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+        }
+    }
+}
+
+fn back_off(failures: u32) -> Duration {
+    Duration::from_millis(100).saturating_mul(1 << failures.min(10)).min(LONGEST_BACK_OFF)
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
+
+async fn expire(desk: Desk) -> Result<Next, String> {
+    let page = i64::try_from(EXPIRY_PAGE).unwrap_or(i64::MAX);
+    let lapsed = desk.lapsed(page).await.map_err(text)?;
+    let full = lapsed.len() == EXPIRY_PAGE;
+    let mut running = JoinSet::new();
+    for reservation in lapsed {
+        let desk = desk.clone();
+        running.spawn(async move { desk.run(ExpireReservation { reservation }).await });
+    }
+    while let Some(expired) = running.join_next().await {
+        match expired.map_err(text)? {
+            // Refused: it is gone, so there is nothing left to tidy up.
+            Ok(_) | Err(Stopped::Refused(_)) => {}
+            Err(stopped) => return Err(text(stopped)),
+        }
+    }
+    Ok(if full { Next::AtOnce } else { Next::After(EXPIRY_PULSE) })
+}
+
+/// Takes up as many due jobs as there is room for and lets them run; waits for none of them.
+async fn take_jobs(state: AppState, room: Arc<Semaphore>) -> Result<Next, String> {
+    let desk = &state.desk;
+    let first = room.clone().acquire_owned().await.map_err(text)?;
+    let free = i64::try_from(room.available_permits()).unwrap_or(0) + 1;
+    drop(first);
+    let due = desk.due_jobs(free).await.map_err(text)?;
+    if due.is_empty() {
+        return Ok(Next::After(JOBS_POLL));
+    }
+    for job in desk.run(TakeJobs { jobs: due, retry_at }).await.map_err(text)? {
+        let permit = room.clone().acquire_owned().await.map_err(text)?;
+        let state = state.clone();
+        tokio::spawn(async move {
+            perform(&state, job).await;
+            drop(permit);
+        });
+    }
+    Ok(Next::AtOnce)
+}
+
+async fn perform(state: &AppState, job: Job) {
+    let (id, attempts) = (job.id, job.attempts);
+    let done = match api::gateway::perform(state, job).await {
+        Ok(()) => state.desk.run(FinishJobs { jobs: vec![id] }).await.map_err(text),
+        Err(error) => Err(text(error)),
+    };
+    if let Err(error) = done {
+        tracing::warn!(job = %format_args!("{:032x}", id.0), attempts, error, "a job failed and will be tried again");
+    }
+}
+
+/// When a job taken up now is due again: after its lease and 1, 2, 4 … seconds, at most an hour.
+fn retry_at(now: Time, attempts: u32) -> Time {
+    let pause = 1_i64.checked_shl(attempts.min(20)).unwrap_or(LONGEST_RETRY).min(LONGEST_RETRY);
+    now + Span::seconds(JOB_LEASE + pause)
+}
+
+async fn tidy(desk: Desk) -> Result<Next, String> {
+    let rows = desk.tidy().await.map_err(text)?;
+    if rows > 0 {
+        tracing::info!(rows, "tidied up");
+    }
+    Ok(Next::After(TIDY_EVERY))
+}
+
+/// What was measured is kept in full until it is drained.
+async fn drain_metrics(state: AppState) -> Result<Next, String> {
+    state.metrics.run_upkeep();
+    Ok(Next::After(METRICS_EVERY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn attempts_are_put_off_longer_and_longer_up_to_an_hour() {
+        let wait = |attempts| retry_at(Time(0), attempts).seconds();
+        assert_eq!([wait(0), wait(1), wait(5), wait(12), wait(u32::MAX)], [31, 32, 62, 3_630, 3_630]);
+        assert_eq!(back_off(u32::MAX), LONGEST_BACK_OFF);
+    }
+
+    #[tokio::test]
+    async fn a_loop_goes_on_after_an_error_and_a_panic_and_ends_when_told() {
+        let (tell, stop) = watch::channel(false);
+        let tell = Arc::new(tell);
+        let steps = Arc::new(AtomicU32::new(0));
+        let counted = steps.clone();
+        let step = move || {
+            let (tell, step) = (tell.clone(), counted.fetch_add(1, Ordering::SeqCst));
+            async move {
+                match step {
+                    0 => Err("an error".to_owned()),
+                    1 => panic!("a panic"),
+                    2 => Ok(Next::AtOnce),
+                    _ => {
+                        tell.send_replace(true);
+                        Ok(Next::After(TIDY_EVERY))
+                    }
+                }
+            }
+        };
+        repeat("test", stop, step).await;
+        assert_eq!(steps.load(Ordering::SeqCst), 4);
+    }
+}

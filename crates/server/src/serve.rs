@@ -1,0 +1,136 @@
+//! `maepyo serve`: puts everything together, runs it, and takes it down in order.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use api::gateway::{GatewayConfig, Gateways};
+use api::{ApiSettings, AppState};
+use desk::Desk;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::cli::{Failure, ServeArgs, runtime};
+use crate::config::{Config, Secret, Wrong};
+use crate::http::{self, Patience};
+use crate::{account, demo, folder, logs, loops};
+
+/// Bounds of the durations that are counted, in seconds.
+const SECONDS: [f64; 13] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Bounds of the sizes that are counted.
+const SIZES: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+
+/// Serves until told to stop. `at_home`: on loopback, demo data is welcome without being asked for.
+pub fn run(args: &ServeArgs, at_home: bool) -> Result<ExitCode, Failure> {
+    let config = args.store.load(&[("listen", args.listen.as_ref())])?;
+    let _logs = logs::start(&config.log)?;
+    runtime()?.block_on(async {
+        let address = http::resolve(&config.listen).await;
+        let address = address.map_err(|error| Wrong(format!("listen: {:?}: {error}", config.listen)))?;
+        config.check_exposure(address, args.demo)?;
+        let demo = args.demo || at_home && address.ip().is_loopback();
+        serve(&config, address, demo).await
+    })
+}
+
+async fn serve(config: &Config, address: SocketAddr, demo: bool) -> Result<ExitCode, Failure> {
+    let _lock = folder::open(config)?;
+    let listener = http::listen(address).map_err(|error| taken(address, &error))?;
+    let address = listener.local_addr().map_err(Failure::new)?;
+    let metrics = record()?;
+    let desk = Desk::open(config.desk()).await.map_err(Failure::new)?;
+    account::first_admin(&desk, &config.admin.email, &config.admin.password).await?;
+    let demo = demo && (demo::fill(&desk).await? || demo::is_there(&desk).await?);
+    let gateways = gateways(config)?;
+    let state = AppState::new(desk.clone(), gateways, metrics, settings(config, address)?);
+    if demo || std::io::stdout().is_terminal() {
+        print!("{}", demo::welcome(address, demo));
+    }
+    tracing::info!(%address, data = %config.data.display(), "listening");
+    let all_done = attend(config, listener, state).await?;
+    desk.close().await;
+    tracing::info!("stopped");
+    Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Serves and runs the loops until a signal, then lets both finish. Gives whether all requests did.
+async fn attend(config: &Config, listener: TcpListener, state: AppState) -> Result<bool, Failure> {
+    let (tell, stop) = watch::channel(false);
+    on_signal(tell)?;
+    let loops = loops::start(&state, &stop);
+    let drain = Duration::from_secs(config.limits.drain_seconds);
+    let patience = Patience { connections: config.limits.connections, drain };
+    let all_done = http::serve(listener, api::router(state), patience, stop).await;
+    if !all_done {
+        tracing::warn!("some requests did not finish in time");
+    }
+    loops.finish().await;
+    Ok(all_done)
+}
+
+fn taken(address: SocketAddr, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot listen on {address}: {error}; choose another address with --listen"))
+}
+
+/// Tells on SIGTERM or SIGINT; a second one ends the process at once.
+fn on_signal(tell: watch::Sender<bool>) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::new)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::new)?;
+    tokio::spawn(async move {
+        for round in 0.. {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if round > 0 {
+                std::process::exit(1);
+            }
+            tracing::info!("stopping: no new connections, requests under way are finished");
+            tell.send_replace(true);
+        }
+    });
+    Ok(())
+}
+
+fn record() -> Result<PrometheusHandle, Failure> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES));
+    builder.and_then(PrometheusBuilder::install_recorder).map_err(Failure::new)
+}
+
+fn gateways(config: &Config) -> Result<Gateways, Failure> {
+    let stripe = &config.stripe;
+    let chosen = match stripe.secret_key.given() {
+        Some(key) => GatewayConfig::Stripe {
+            secret_key: key.to_owned(),
+            api_base: stripe.api_base.clone(),
+            webhook_secret: stripe.webhook_secret.reveal().to_owned(),
+        },
+        None => {
+            let secret = folder::secret(&config.webhook.secret, &config.data, "webhook.secret")?;
+            GatewayConfig::Sandbox { webhook_secret: secret.reveal().to_owned() }
+        }
+    };
+    Gateways::new(chosen).map_err(|error| Failure::Setup(Wrong(format!("stripe: {error}"))))
+}
+
+fn settings(config: &Config, address: SocketAddr) -> Result<ApiSettings, Failure> {
+    let secret: Secret = folder::secret(&config.jwt.secret, &config.data, "jwt.secret")?;
+    let base_url = match config.public_url.trim_end_matches('/') {
+        "" => format!("http://{address}"),
+        url => url.to_owned(),
+    };
+    Ok(ApiSettings {
+        dialects: config.spoken()?,
+        ticketing_pro_hold_seconds: i64::from(config.ticketing_pro_hold_seconds()),
+        rate_limits: config.rate_limits,
+        trusted_proxies: config.proxies()?,
+        password_threads: config.limits.password_threads,
+        seat_page_bytes: config.limits.seat_map_mib << 20,
+        ..ApiSettings::new(base_url, secret.reveal().as_bytes().to_vec())
+    })
+}
