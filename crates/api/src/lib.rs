@@ -5,7 +5,7 @@
 //! | [`dialects`] | which dialects there are; each is a folder of its own |
 //! | [`ticketing_pro`] | the house dialect |
 //! | [`caller`], [`tokens`], [`passwords`] | who calls |
-//! | [`once`], [`body`], [`fault`] | how a request is read, once, and what may be wrong with it |
+//! | [`once`], [`body`], [`query`], [`fault`] | how a request is read, once, and what may be wrong with it |
 //! | [`ids`], [`clock`], [`money`] | values as they go over the wire |
 //! | [`limits`], [`observe`] | layers: rate limits, log and metrics |
 //! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
@@ -27,6 +27,7 @@ pub mod observe;
 pub mod once;
 pub mod operations;
 pub mod passwords;
+pub mod query;
 pub mod state;
 pub mod ticketing_pro;
 pub mod tickets;

@@ -1,5 +1,271 @@
-use crate::state::AppState;
+//! Accounts and tokens.
 
-pub(super) fn routes() -> utoipa_axum::router::OpenApiRouter<AppState> {
-    utoipa_axum::router::OpenApiRouter::default()
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use engine::people::{RegisterUser, RevokeToken, Role, User};
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::errors::{ApiError, ReadProblems, WriteProblems, act};
+use crate::caller::Caller;
+use crate::once::{self, Posted};
+use crate::state::AppState;
+use crate::tokens::Refresh;
+use crate::{clock, ids};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(register))
+        .routes(routes!(login))
+        .routes(routes!(me))
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+}
+
+/// A person to be registered.
+#[derive(Deserialize, utoipa::ToSchema)]
+struct NewAccount {
+    #[schema(examples("user@example.com"), format = Email)]
+    email: String,
+    #[schema(min_length = 8, max_length = 128, format = Password)]
+    password: String,
+    #[schema(min_length = 1, max_length = 100, examples("홍길동"))]
+    name: String,
+    #[schema(examples("010-1234-5678"))]
+    phone_number: Option<String>,
+}
+
+impl NewAccount {
+    fn check(&self) -> Result<(), ApiError> {
+        let length = |text: &str| text.chars().count();
+        if !is_email(self.email.trim()) {
+            return Err(ApiError::field("email", "Email format is invalid"));
+        }
+        if !(8..=128).contains(&length(&self.password)) {
+            return Err(ApiError::field("password", "must have 8 to 128 characters"));
+        }
+        if !(1..=100).contains(&length(self.name.trim())) {
+            return Err(ApiError::field("name", "must have 1 to 100 characters"));
+        }
+        if self.phone_number.as_deref().is_some_and(|phone| !is_phone(phone)) {
+            return Err(ApiError::field("phone_number", "must be a phone number"));
+        }
+        Ok(())
+    }
+}
+
+/// One `@`, something before it, a dotted name behind it, nothing that is not printed.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let plain = |part: &str| !part.contains(|c: char| c.is_whitespace() || c.is_control() || "@,;<>()\"".contains(c));
+    let dotted = |name: &str| name.split('.').all(|part| !part.is_empty());
+    text.len() <= 254
+        && (1..=64).contains(&local.len())
+        && plain(local)
+        && plain(domain)
+        && dotted(local)
+        && domain.contains('.')
+        && dotted(domain)
+}
+
+fn is_phone(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    (5..=20).contains(&digits) && text.len() <= 30 && text.chars().all(|c| c.is_ascii_digit() || "+-(). ".contains(c))
+}
+
+/// A person, as it sees itself.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Account {
+    #[schema(examples("usr_01h455vb4pex5vsknk084sn02q"))]
+    user_id: String,
+    email: String,
+    name: String,
+    phone_number: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+impl From<&User> for Account {
+    fn from(user: &User) -> Self {
+        Self {
+            user_id: ids::user(user.id),
+            email: user.email.clone(),
+            name: user.name.clone(),
+            phone_number: user.phone.clone(),
+            created_at: clock::rfc3339(user.created_at),
+        }
+    }
+}
+
+/// Registers a person.
+#[utoipa::path(
+    post, path = "/api/auth/register", tag = "ticketing_pro", request_body = NewAccount,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
+    responses((status = 200, description = "The new account", body = Account), ReadProblems, WriteProblems)
+)]
+async fn register(State(state): State<AppState>, posted: Posted<NewAccount>) -> Result<Response, ApiError> {
+    let Posted { body, attempt } = posted;
+    body.check()?;
+    // Before the hash is computed: that is what a repeated registration would cost.
+    if let Some(answer) = once::replayed(&state, &attempt).await? {
+        return Ok(answer);
+    }
+    let command = RegisterUser {
+        email: body.email,
+        password_hash: Some(state.passwords.hash(body.password).await?),
+        name: body.name.trim().to_owned(),
+        phone: body.phone_number,
+        role: Role::User,
+    };
+    act(&state, &attempt, command, |user: &User| Account::from(user)).await
+}
+
+/// What a person signs in with.
+#[derive(Deserialize, utoipa::ToSchema)]
+struct Credentials {
+    #[schema(examples("user@example.com"))]
+    email: String,
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// Tokens of somebody who signed in.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Session {
+    access_token: String,
+    #[schema(examples("bearer"))]
+    token_type: &'static str,
+    /// Seconds the access token lasts.
+    expires_in: i64,
+    /// Gives new access tokens until it runs out or is revoked.
+    refresh_token: String,
+    user: SessionUser,
+}
+
+/// Who signed in.
+#[derive(Serialize, utoipa::ToSchema)]
+struct SessionUser {
+    user_id: String,
+    email: String,
+    name: String,
+}
+
+/// Signs a person in. An unknown address and a wrong password are not told apart, not by time either.
+#[utoipa::path(
+    post, path = "/api/auth/login", tag = "ticketing_pro", request_body = Credentials,
+    responses((status = 200, description = "Tokens", body = Session), ReadProblems, WriteProblems)
+)]
+async fn login(State(state): State<AppState>, posted: Posted<Credentials>) -> Result<Json<Session>, ApiError> {
+    let Credentials { email, password } = posted.body;
+    let user = state.desk.user_by_email(&email).await?;
+    let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+    let fits = state.passwords.verify(password, stored).await?;
+    let user = user.filter(|_| fits).ok_or(ApiError::unauthorized("Incorrect email or password"))?;
+    let now = state.desk.now();
+    Ok(Json(Session {
+        access_token: state.tokens.access(&user, now),
+        token_type: "bearer",
+        expires_in: state.tokens.access_seconds(),
+        refresh_token: state.tokens.refresh(&user, now),
+        user: SessionUser { user_id: ids::user(user.id), email: user.email, name: user.name },
+    }))
+}
+
+/// Who is signed in.
+#[utoipa::path(
+    get, path = "/api/auth/me", tag = "ticketing_pro", security(("bearer" = [])),
+    responses((status = 200, description = "The account", body = Account), ReadProblems)
+)]
+async fn me(State(state): State<AppState>, caller: Caller) -> Result<Json<Account>, ApiError> {
+    let user = state.desk.user(caller.user).await?;
+    let user = user.ok_or(ApiError::unauthorized("The account no longer exists"))?;
+    Ok(Json(Account::from(&user)))
+}
+
+/// A refresh token.
+#[derive(Deserialize, utoipa::ToSchema)]
+struct RefreshToken {
+    refresh_token: String,
+}
+
+/// A new access token.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Renewed {
+    access_token: String,
+    #[schema(examples("bearer"))]
+    token_type: &'static str,
+    /// Seconds it lasts.
+    expires_in: i64,
+}
+
+/// Gives a new access token for a refresh token.
+#[utoipa::path(
+    post, path = "/api/auth/refresh", tag = "ticketing_pro", request_body = RefreshToken,
+    responses((status = 200, description = "A new access token", body = Renewed), ReadProblems, WriteProblems)
+)]
+async fn refresh(State(state): State<AppState>, posted: Posted<RefreshToken>) -> Result<Json<Renewed>, ApiError> {
+    let token = read(&state, &posted.body)?;
+    if state.desk.token_revoked(token.token).await? {
+        return Err(invalid());
+    }
+    let user = state.desk.user(token.user).await?.ok_or_else(invalid)?;
+    Ok(Json(Renewed {
+        access_token: state.tokens.access(&user, state.desk.now()),
+        token_type: "bearer",
+        expires_in: state.tokens.access_seconds(),
+    }))
+}
+
+/// What signing out gives.
+#[derive(Serialize, utoipa::ToSchema)]
+struct SignedOut {
+    /// The refresh token no longer counts.
+    revoked: bool,
+}
+
+/// Signs out: the refresh token no longer counts.
+#[utoipa::path(
+    post, path = "/api/auth/logout", tag = "ticketing_pro", request_body = RefreshToken,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
+    responses((status = 200, description = "Signed out", body = SignedOut), ReadProblems, WriteProblems)
+)]
+async fn logout(State(state): State<AppState>, posted: Posted<RefreshToken>) -> Result<Response, ApiError> {
+    let Refresh { token, expires_at, .. } = read(&state, &posted.body)?;
+    let command = RevokeToken { token, expires_at };
+    act(&state, &posted.attempt, command, |()| SignedOut { revoked: true }).await
+}
+
+fn read(state: &AppState, body: &RefreshToken) -> Result<Refresh, ApiError> {
+    state.tokens.read_refresh(&body.refresh_token, state.desk.now()).ok_or_else(invalid)
+}
+
+fn invalid() -> ApiError {
+    ApiError::unauthorized("The refresh token is not valid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_checked_for_their_form() {
+        for good in ["user@example.com", "a.b+c@sub.example.co.kr", "홍길동@예시.한국"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "user", "@example.com", "user@", "user@localhost", "a b@example.com", "a@b@example.com"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+        for bad in ["a@example..com", "a@.com", ".a@example.com", "a@example.com\n", "<a>@example.com"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+        assert!(!is_email(&format!("{}@example.com", "a".repeat(65))));
+    }
+
+    #[test]
+    fn phone_numbers_are_digits_and_their_usual_signs() {
+        assert!(is_phone("010-1234-5678") && is_phone("+82 (10) 1234.5678"));
+        assert!(!is_phone("") && !is_phone("12") && !is_phone("call me") && !is_phone(&"1".repeat(21)));
+    }
 }

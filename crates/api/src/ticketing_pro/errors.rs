@@ -248,9 +248,26 @@ pub async fn envelope(State(state): State<AppState>, request: Request, next: Nex
     let uri = original.map_or_else(|| request.uri().clone(), |original| original.0);
     let mut response = next.run(request).await;
     let fault = response.extensions_mut().remove::<Fault>().map(ApiError::from);
-    match fault.or_else(|| response.extensions_mut().remove::<ApiError>()) {
+    let error = fault.or_else(|| response.extensions_mut().remove::<ApiError>()).or_else(|| foreign(&response));
+    match error {
         Some(error) => written(response, &error, uri.path(), state.desk.now()),
         None => response,
+    }
+}
+
+/// The error of a response that a library made: a path that is not UTF-8, a handler that panicked.
+fn foreign(response: &Response) -> Option<ApiError> {
+    let status = response.status();
+    let json = response.headers().get(CONTENT_TYPE).is_some_and(|own| own == "application/json");
+    match status {
+        _ if json => None,
+        StatusCode::NOT_FOUND => Some(Fault::UnknownPath.into()),
+        status if status.is_client_error() => {
+            let reason = status.canonical_reason().unwrap_or("The request is malformed");
+            Some(ApiError::new(status, code::INVALID_REQUEST, reason))
+        }
+        status if status.is_server_error() => Some(ApiError::internal()),
+        _ => None,
     }
 }
 
@@ -266,7 +283,7 @@ fn written(response: Response, error: &ApiError, path: &str, at: Time) -> Respon
     Response::from_parts(parts, error.body(path, at).into())
 }
 
-/// The path a fault of routing is answered with.
+/// What answers a method that a path does not have.
 pub(super) async fn wrong_method() -> Fault {
     Fault::WrongMethod
 }
@@ -328,4 +345,41 @@ pub struct ErrorBody {
     /// Seconds to wait, for `RATE_LIMIT_EXCEEDED`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+}
+
+/// What a request that changes nothing may be answered instead.
+#[derive(utoipa::IntoResponses)]
+pub enum ReadProblems {
+    /// The request is malformed
+    #[response(status = 400)]
+    BadRequest(#[to_schema] ErrorEnvelope),
+    /// No token, or one that does not count
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] ErrorEnvelope),
+    /// Somebody else's, or for other roles
+    #[response(status = 403)]
+    Forbidden(#[to_schema] ErrorEnvelope),
+    /// There is no such thing
+    #[response(status = 404)]
+    NotFound(#[to_schema] ErrorEnvelope),
+    /// A value is not allowed; `details` names the field
+    #[response(status = 422)]
+    Unprocessable(#[to_schema] ErrorEnvelope),
+    /// Too many requests
+    #[response(status = 429)]
+    TooManyRequests(#[to_schema] ErrorEnvelope),
+    /// Try again in a moment
+    #[response(status = 503)]
+    Unavailable(#[to_schema] ErrorEnvelope),
+}
+
+/// What a request that changes something may be answered besides [`ReadProblems`].
+#[derive(utoipa::IntoResponses)]
+pub enum WriteProblems {
+    /// Not in the state for this, or the idempotency key was used for another request
+    #[response(status = 409)]
+    Conflict(#[to_schema] ErrorEnvelope),
+    /// The body is longer than 1 MiB
+    #[response(status = 413)]
+    TooLarge(#[to_schema] ErrorEnvelope),
 }

@@ -9,7 +9,7 @@ mod seats;
 mod tickets;
 mod wire;
 
-pub use errors::{ApiError, ErrorBody, ErrorEnvelope, act, code};
+pub use errors::{ApiError, ErrorBody, ErrorEnvelope, ReadProblems, WriteProblems, act, code};
 pub use seats::SeatPages;
 
 use std::convert::Infallible;
