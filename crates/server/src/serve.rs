@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{Failure, ServeArgs, runtime};
-use crate::config::{Config, Secret, Wrong};
+use crate::config::{Config, Wrong};
 use crate::http::{self, Patience};
 use crate::{account, demo, folder, logs, loops};
 
@@ -105,21 +105,15 @@ fn record() -> Result<PrometheusHandle, Failure> {
 fn gateways(config: &Config) -> Result<Gateways, Failure> {
     let stripe = &config.stripe;
     let chosen = match stripe.secret_key.given() {
-        Some(key) => GatewayConfig::Stripe {
-            secret_key: key.to_owned(),
-            api_base: stripe.api_base.clone(),
-            webhook_secret: stripe.webhook_secret.reveal().to_owned(),
-        },
-        None => {
-            let secret = folder::secret(&config.webhook.secret, &config.data, "webhook.secret")?;
-            GatewayConfig::Sandbox { webhook_secret: secret.reveal().to_owned() }
-        }
+        Some(key) => GatewayConfig::Stripe { secret_key: key.to_owned(), api_base: stripe.api_base.clone() },
+        None => GatewayConfig::Sandbox,
     };
     Gateways::new(chosen).map_err(|error| Failure::Setup(Wrong(format!("stripe: {error}"))))
 }
 
 fn settings(config: &Config, address: SocketAddr) -> Result<ApiSettings, Failure> {
-    let secret: Secret = folder::secret(&config.jwt.secret, &config.data, "jwt.secret")?;
+    let secret = folder::secret(&config.jwt.secret, &config.data, "jwt.secret")?;
+    let webhook = folder::secret(&config.webhook.secret, &config.data, "webhook.secret")?;
     let base_url = match config.public_url.trim_end_matches('/') {
         "" => format!("http://{address}"),
         url => url.to_owned(),
@@ -129,6 +123,8 @@ fn settings(config: &Config, address: SocketAddr) -> Result<ApiSettings, Failure
         ticketing_pro_hold_seconds: i64::from(config.ticketing_pro_hold_seconds()),
         rate_limits: config.rate_limits,
         trusted_proxies: config.proxies()?,
+        sandbox_webhook_secret: Some(webhook.reveal().to_owned()),
+        stripe_webhook_secret: config.stripe.webhook_secret.given().map(str::to_owned),
         password_threads: config.limits.password_threads,
         seat_page_bytes: config.limits.seat_map_mib << 20,
         ..ApiSettings::new(base_url, secret.reveal().as_bytes().to_vec())
