@@ -10,7 +10,7 @@ use desk::{Stopped, Unavailable};
 use engine::holds::{CancelReservation, Canceller};
 use engine::id::{EventId, JobId, PaymentId, ReservationId};
 use engine::jobs::{Errand, Job};
-use engine::payments::{CompleteRefund, Gateway, News, Payment, PaymentState, Refund};
+use engine::payments::{CompleteRefund, Gateway, News, Payment, PaymentState, Refund, Step};
 use futures_util::future::join_all;
 
 /// How many reservations of a cancelled event are given back at once.
@@ -52,13 +52,18 @@ impl From<BadSignature> for ErrandFailed {
 pub async fn perform(state: &AppState, job: Job) -> Result<(), ErrandFailed> {
     match job.errand {
         Errand::SandboxWebhook(payment, news) => match state.desk.payment(payment).await? {
-            Some(payment) => send_webhook(state, job.id, &payment, &news).await,
-            None => Ok(()),
+            Some(payment) if !is_outdated(&payment, &news) => send_webhook(state, job.id, &payment, &news).await,
+            Some(_) | None => Ok(()),
         },
         Errand::Refund(payment) => refund(state, job.id, payment).await,
         Errand::CancelIntent(payment) => cancel_intent(state, payment).await,
         Errand::SweepEvent(event) => sweep(state, event).await,
     }
+}
+
+/// Whether the buyer has gone on since: word of a card that was declined must not undo the proof asked for the next.
+fn is_outdated(payment: &Payment, news: &News) -> bool {
+    matches!(news, News::Failed) && payment.state != PaymentState::Open(Step::Method)
 }
 
 /// Tells the server what the sandbox's bank did, by the way a gateway's word comes in. The event has the

@@ -1,35 +1,26 @@
 //! Card payments: opened, asked about, called off, tried in the sandbox, and the gateway's webhook.
 
+mod wire;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::Stopped;
-use engine::money::Won;
-use engine::payments::{
-    AttachIntent, CancelPayment, ChargeSandbox, Gateway, OpenPayment, Payment, PaymentState, Refund, SandboxOutcome,
-    Step,
-};
+use engine::payments::{AttachIntent, CancelPayment, ChargeSandbox, Gateway, OpenPayment, Payment, PaymentState, Step};
 use engine::people::Role;
 use engine::refusal::Refusal;
 use http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::wire::{CanceledIntent, Intent, NewIntent, PaymentView, Received, SandboxCard};
 use super::bookings::read_id;
 use super::errors::{ApiError, ErrorEnvelope, act, code, ok};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::gateway::{self, GatewayError, NotReceived};
-use crate::money::Amount;
 use crate::once::{self, Attempt, Bare, Posted};
 use crate::state::AppState;
-use crate::{clock, ids};
-
-/// The longest name of a payment method, in characters.
-const LONGEST_METHOD: usize = 100;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
@@ -38,83 +29,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get))
         .routes(routes!(cancel))
         .routes(routes!(confirm))
-}
-
-/// What is to be paid.
-#[derive(Deserialize, ToSchema)]
-struct NewIntent {
-    /// For which booking.
-    booking_id: String,
-    /// Its total, in won.
-    amount: Amount,
-    /// `krw`.
-    #[schema(examples("krw"))]
-    currency: Option<String>,
-    /// Ignored: the server knows what the booking is.
-    #[schema(value_type = Option<Object>)]
-    #[expect(dead_code, reason = "part of the interface; a client's word on these decides nothing")]
-    metadata: Option<Value>,
-}
-
-/// An opened payment.
-#[derive(Serialize, ToSchema)]
-struct Intent {
-    payment_intent_id: String,
-    /// What the buyer's browser shows the gateway.
-    client_secret: String,
-    /// In won.
-    amount: i64,
-    currency: &'static str,
-    status: &'static str,
-}
-
-/// Where a payment stands.
-#[derive(Serialize, ToSchema)]
-struct PaymentView {
-    payment_intent_id: String,
-    booking_id: String,
-    /// `requires_payment_method`, `requires_action`, `processing`, `succeeded` or `canceled`.
-    #[schema(examples("succeeded"))]
-    status: &'static str,
-    /// In won.
-    amount: i64,
-    currency: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payment_method: Option<String>,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime)]
-    confirmed_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime)]
-    canceled_at: Option<String>,
-    /// `processing` or `succeeded`, where the money goes or went back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refund_status: Option<&'static str>,
-}
-
-/// A payment that was called off.
-#[derive(Serialize, ToSchema)]
-struct CanceledIntent {
-    payment_intent_id: String,
-    status: &'static str,
-    #[schema(format = DateTime)]
-    canceled_at: String,
-}
-
-/// A card for the sandbox.
-#[derive(Deserialize, ToSchema)]
-struct SandboxCard {
-    /// `card_visa_4242` and the like succeed, `card_declined` fails, `card_3ds` wants a second call.
-    #[schema(examples("card_visa_4242"))]
-    payment_method: String,
-}
-
-/// A webhook was taken.
-#[derive(Serialize, ToSchema)]
-struct Received {
-    status: &'static str,
 }
 
 /// Open the payment of a held booking. A booking has one that is not cancelled; asking again gives the same.
@@ -140,7 +54,7 @@ async fn create_intent(
     let open = OpenPayment {
         user: caller.user,
         reservation: read_id(&body.booking_id)?,
-        amount: whole(body.amount)?,
+        amount: wire::whole(body.amount)?,
         gateway: state.gateway.kind(),
         client_secret: Some(secret()?),
     };
@@ -150,11 +64,7 @@ async fn create_intent(
         }
         open_at_stripe(&state, open.clone()).await?;
     }
-    act(&state, &attempt, open, intent).await
-}
-
-fn whole(amount: Amount) -> Result<Won, ApiError> {
-    amount.won().ok_or_else(|| ApiError::bad_request("amount must be a whole number of won"))
+    act(&state, &attempt, open, wire::intent).await
 }
 
 fn secret() -> Result<String, ApiError> {
@@ -218,7 +128,7 @@ async fn get(
     if caller.role != Role::Admin && payment.user != caller.user {
         return Err(Refusal::NotYours.into());
     }
-    Ok(Json(view(&payment)))
+    Ok(Json(wire::view(&payment)))
 }
 
 /// Call a payment off before anything was taken. The hold runs on.
@@ -243,7 +153,7 @@ async fn cancel(
 ) -> Result<Response, ApiError> {
     let payment = gateway::find(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
     let user = (caller.role != Role::Admin).then_some(caller.user);
-    act(&state, &attempt, CancelPayment { user, payment: payment.id }, canceled).await
+    act(&state, &attempt, CancelPayment { user, payment: payment.id }, wire::canceled).await
 }
 
 /// Pay in the sandbox, which moves no money. A signed webhook follows, as from a real gateway.
@@ -269,13 +179,13 @@ async fn confirm(
     Path(id): Path<String>,
     Posted { body, attempt }: Posted<SandboxCard>,
 ) -> Result<Response, ApiError> {
-    let outcome = outcome(&body.payment_method)?;
+    let outcome = wire::outcome(&body.payment_method)?;
     let payment = gateway::find(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
     let command = ChargeSandbox { user: caller.user, payment: payment.id, method: body.payment_method, outcome };
     let (path, at) = (attempt.path.clone(), state.desk.now());
     let render = move |verdict: Result<&Payment, &Refusal>| match verdict {
         Ok(payment) if is_declined(payment) => ApiError::from(Refusal::PaymentDeclined).answer(&path, at),
-        Ok(payment) => ok(&view(payment)),
+        Ok(payment) => ok(&wire::view(payment)),
         Err(refusal) => ApiError::from(refusal).answer(&path, at),
     };
     Ok(once::run(&state, &attempt, command, render).await?)
@@ -284,19 +194,6 @@ async fn confirm(
 /// A charge leaves a payment waiting for another method only by being declined.
 fn is_declined(charged: &Payment) -> bool {
     charged.state == PaymentState::Open(Step::Method)
-}
-
-/// What the sandbox's bank says to a card.
-fn outcome(method: &str) -> Result<SandboxOutcome, ApiError> {
-    let named = ["card_", "pm_card_"].iter().any(|prefix| method.starts_with(prefix));
-    if !named || method.chars().count() > LONGEST_METHOD {
-        return Err(ApiError::field("payment_method", "must be the name of a test card, such as card_visa_4242"));
-    }
-    Ok(match method {
-        "card_declined" | "pm_card_declined" => SandboxOutcome::Decline,
-        "card_3ds" | "pm_card_3ds" => SandboxOutcome::Challenge,
-        _ => SandboxOutcome::Approve,
-    })
 }
 
 /// The gateway's word of what became of a payment. Only what is signed with the shared secret counts.
@@ -319,81 +216,4 @@ async fn webhook(
         NotReceived::Gateway(error) => failed(&error),
     })?;
     Ok(Json(Received { status: "success" }))
-}
-
-fn status(payment: &Payment) -> &'static str {
-    match payment.state {
-        PaymentState::Open(Step::Method) => "requires_payment_method",
-        PaymentState::Open(Step::Action) => "requires_action",
-        PaymentState::Open(Step::Processing) => "processing",
-        PaymentState::Succeeded { .. } => "succeeded",
-        PaymentState::Canceled { .. } => "canceled",
-    }
-}
-
-fn intent(payment: &Payment) -> Intent {
-    let shown = gateway::shown(payment);
-    let secret = payment.client_secret.clone().unwrap_or_default();
-    let client_secret = match payment.gateway {
-        Gateway::Sandbox => format!("{shown}_secret_{secret}"),
-        Gateway::Stripe => secret,
-    };
-    let (amount, status) = (payment.amount.0, status(payment));
-    Intent { payment_intent_id: shown, client_secret, amount, currency: "krw", status }
-}
-
-fn view(payment: &Payment) -> PaymentView {
-    let (method, confirmed_at, refund_status) = match &payment.state {
-        PaymentState::Succeeded { at, method, refund } => (Some(method.clone()), Some(*at), refund_word(*refund)),
-        _ => (None, None, None),
-    };
-    let canceled_at = match payment.state {
-        PaymentState::Canceled { at } => Some(at),
-        _ => None,
-    };
-    PaymentView {
-        payment_intent_id: gateway::shown(payment),
-        booking_id: ids::booking(payment.reservation),
-        status: status(payment),
-        amount: payment.amount.0,
-        currency: "krw",
-        payment_method: method,
-        created_at: clock::rfc3339(payment.created_at),
-        confirmed_at: confirmed_at.map(clock::rfc3339),
-        canceled_at: canceled_at.map(clock::rfc3339),
-        refund_status,
-    }
-}
-
-fn refund_word(refund: Refund) -> Option<&'static str> {
-    match refund {
-        Refund::None => None,
-        Refund::Requested => Some("processing"),
-        Refund::Done { .. } => Some("succeeded"),
-    }
-}
-
-fn canceled(payment: &Payment) -> CanceledIntent {
-    let at = match payment.state {
-        PaymentState::Canceled { at } => at,
-        _ => payment.created_at,
-    };
-    CanceledIntent { payment_intent_id: gateway::shown(payment), status: "canceled", canceled_at: clock::rfc3339(at) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sandbox_knows_its_cards() {
-        let of = |method: &str| outcome(method).ok();
-        assert_eq!(of("card_visa_4242"), Some(SandboxOutcome::Approve));
-        assert_eq!(of("pm_card_mastercard"), Some(SandboxOutcome::Approve));
-        assert_eq!(of("card_declined"), Some(SandboxOutcome::Decline));
-        assert_eq!(of("card_3ds"), Some(SandboxOutcome::Challenge));
-        for wrong in ["", "cash", "CARD_VISA", &format!("card_{}", "x".repeat(100))] {
-            assert_eq!(of(wrong), None, "{wrong}");
-        }
-    }
 }

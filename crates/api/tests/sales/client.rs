@@ -1,9 +1,8 @@
 //! The Stripe client against a stand-in.
 
-mod stand_in;
-
 use std::sync::Arc;
 
+use crate::stand_in::{KEY, StandIn, Trouble};
 use api::gateway::{GatewayError, STRIPE_VERSION, Stripe};
 use api::ids;
 use engine::id::{EventId, PaymentId, ReservationId, UserId};
@@ -11,7 +10,6 @@ use engine::money::Won;
 use engine::payments::{Gateway, News, Payment, PaymentState, Step};
 use engine::time::Time;
 use serde_json::json;
-use stand_in::{KEY, StandIn, Trouble};
 
 async fn start(troubles: &[Trouble]) -> (Arc<StandIn>, Stripe) {
     let (stand_in, base) = StandIn::start(troubles).await;

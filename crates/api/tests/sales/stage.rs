@@ -1,0 +1,214 @@
+//! A server without a socket, an event on sale and people who buy.
+
+use std::sync::Arc;
+
+use api::gateway::{GatewayConfig, Gateways, WebhookSecret, perform};
+use api::{ApiSettings, AppState};
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use desk::{Desk, DeskConfig, StoreConfig};
+use engine::catalogue::{Billing, CreateEvent, Editor, Event, NewOffer, NewTicketType};
+use engine::jobs::{FinishJobs, Job, TakeJobs};
+use engine::money::Won;
+use engine::people::{RegisterUser, Role, User};
+use engine::time::Time;
+use http::{HeaderMap, Request, StatusCode};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+const WEBHOOK_SECRET: &str = "whsec_stage";
+
+/// The server and what is on sale.
+pub struct Stage {
+    /// What its handlers have at hand.
+    pub state: AppState,
+    /// 133 seats in three sections (VIP at 300,000 won) and 10 standing tickets.
+    pub event: Arc<Event>,
+    /// An admin's token.
+    pub admin: String,
+    app: Router,
+    _folder: TempDir,
+}
+
+/// An answer.
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body as it is.
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// The body of an answer that must have this status.
+    pub fn expect(&self, status: u16) -> Value {
+        let body = String::from_utf8_lossy(&self.bytes);
+        assert_eq!(self.status.as_u16(), status, "{body}");
+        serde_json::from_str(&body).unwrap_or_default()
+    }
+
+    /// Checks status and code of an error.
+    pub fn refused(&self, status: u16, code: &str) {
+        assert_eq!(self.expect(status)["error"]["code"], code);
+    }
+}
+
+impl Stage {
+    /// A stage whose payments go through the sandbox.
+    pub async fn sandbox() -> Self {
+        Self::new(GatewayConfig::Sandbox).await
+    }
+
+    /// A stage whose payments go through a gateway.
+    pub async fn new(gateway: GatewayConfig) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = StoreConfig::Sqlite(folder.path().to_owned());
+        let config = DeskConfig { store, queue: 4096, batch: 256, gatherers: 1, readers: 2 };
+        let desk = Desk::open(config).await.expect("opens");
+        let mut settings = ApiSettings::new("http://box.office".to_owned(), b"a secret of the stage".to_vec());
+        settings.rate_limits = false;
+        settings.sandbox_webhook_secret = Some(WEBHOOK_SECRET.to_owned());
+        settings.stripe_webhook_secret = Some(WEBHOOK_SECRET.to_owned());
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let gateway = Gateways::new(gateway).expect("a gateway");
+        let state = AppState::new(desk, gateway, metrics, settings);
+        let admin = person(&state, "admin@box.office", Role::Admin).await;
+        let event = on_sale(&state, &admin).await;
+        let token = state.tokens.access(&admin, state.desk.now());
+        Self { app: api::router(state.clone()), state, event, admin: token, _folder: folder }
+    }
+
+    /// The token of a new buyer.
+    pub async fn buyer(&self, name: &str) -> String {
+        let user = person(&self.state, &format!("{name}@buyers"), Role::User).await;
+        self.state.tokens.access(&user, self.state.desk.now())
+    }
+
+    /// The event's id as clients have it.
+    pub fn event_id(&self) -> String {
+        api::ids::event(self.event.id)
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.app.clone().oneshot(request).await.expect("answers");
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 1 << 20).await.expect("a body").to_vec();
+        Answer { status: parts.status, headers: parts.headers, bytes }
+    }
+
+    /// Reads something.
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
+    /// Asks for something.
+    pub async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
+        self.post_once(path, token, body, "").await
+    }
+
+    /// Asks for something that must happen once.
+    pub async fn post_once(&self, path: &str, token: &str, body: Value, key: &str) -> Answer {
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", key);
+        self.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
+    /// Holds seats and gives the booking.
+    pub async fn hold(&self, token: &str, seats: &[&str]) -> Value {
+        let body = serde_json::json!({"event_id": self.event_id(), "seat_ids": seats});
+        self.post("/api/bookings", token, body).await.expect(200)
+    }
+
+    /// Opens the payment of a booking.
+    pub async fn open(&self, token: &str, booking: &Value) -> Answer {
+        let body = serde_json::json!({
+            "booking_id": booking["booking_id"], "amount": booking["total_amount"], "currency": "krw",
+        });
+        self.post("/api/payment/create-intent", token, body).await
+    }
+
+    /// Delivers a webhook, signed.
+    pub async fn deliver(&self, event: &Value) -> Answer {
+        let body = event.to_string();
+        let signature = WebhookSecret::new(WEBHOOK_SECRET).sign(body.as_bytes(), self.state.desk.now());
+        self.deliver_as(&signature.expect("has a secret"), body).await
+    }
+
+    /// Delivers a webhook with any signature.
+    pub async fn deliver_as(&self, signature: &str, body: String) -> Answer {
+        let request = Request::post("/api/payment/webhook").header("stripe-signature", signature);
+        self.send(request.body(Body::from(body)).expect("a request")).await
+    }
+
+    /// Performs every job that is due, each twice, as after a crash; gives what failed.
+    pub async fn run_jobs(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        loop {
+            let due = self.state.desk.due_jobs(100).await.expect("reads");
+            let taken = self.state.desk.run(TakeJobs { jobs: due, retry_at: in_an_hour }).await.expect("taken");
+            if taken.is_empty() {
+                return failures;
+            }
+            for job in taken {
+                failures.extend(self.perform_twice(job).await);
+            }
+        }
+    }
+
+    async fn perform_twice(&self, job: Job) -> Option<String> {
+        let jobs = vec![job.id];
+        for _ in 0..2 {
+            if let Err(error) = perform(&self.state, job.clone()).await {
+                return Some(error.to_string());
+            }
+        }
+        self.state.desk.run(FinishJobs { jobs }).await.expect("finished");
+        None
+    }
+}
+
+fn in_an_hour(now: Time, _: u32) -> Time {
+    now + engine::time::Span::seconds(3_600)
+}
+
+async fn person(state: &AppState, email: &str, role: Role) -> User {
+    let command =
+        RegisterUser { email: email.to_owned(), password_hash: None, name: "Somebody".to_owned(), phone: None, role };
+    state.desk.run(command).await.expect("registered")
+}
+
+async fn on_sale(state: &AppState, admin: &User) -> Arc<Event> {
+    let text = str::to_owned;
+    let start = state.desk.now() + engine::time::Span::seconds(86_400);
+    let billing = Billing {
+        title: text("A concert"),
+        description: text(""),
+        category: text("concert"),
+        venue: text("Hall"),
+        location: text("Seoul"),
+        address: None,
+        artist: None,
+        image_url: None,
+        starts_at: start,
+        ends_at: start + engine::time::Span::seconds(7_200),
+        sale_opens: None,
+        sale_closes: None,
+        organizer_name: None,
+        organizer_contact: None,
+        tags: Vec::new(),
+        max_per_user: None,
+        waiting_room: None,
+    };
+    let seats = engine::catalogue::Layout::standard(133, Won(100_000), Won(300_000)).expect("a layout");
+    let standing = NewTicketType { name: text("Standing"), price: Won(50_000), quantity: 10, description: None };
+    let offer = NewOffer { rows: seats.rows().to_vec(), types: vec![standing], total: None, prices: None };
+    let editor = Editor { user: admin.id, role: admin.role };
+    state.desk.run(CreateEvent { editor, billing, offer, publish: true }).await.expect("created")
+}

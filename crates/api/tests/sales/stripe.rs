@@ -1,0 +1,122 @@
+//! Payments through Stripe, played by the stand-in.
+
+use std::sync::Arc;
+
+use api::gateway::GatewayConfig;
+use serde_json::{Value, json};
+
+use crate::stage::Stage;
+use crate::stand_in::{KEY, StandIn, Trouble};
+
+async fn at_stripe(troubles: &[Trouble]) -> (Arc<StandIn>, Stage) {
+    let (stand_in, api_base) = StandIn::start(troubles).await;
+    let stage = Stage::new(GatewayConfig::Stripe { secret_key: KEY.to_owned(), api_base }).await;
+    (stand_in, stage)
+}
+
+fn path(booking: &Value) -> String {
+    format!("/api/bookings/{}", booking["booking_id"].as_str().expect("an id"))
+}
+
+fn down() -> Trouble {
+    Trouble::Answer(503, json!({}))
+}
+
+#[tokio::test]
+async fn a_lost_webhook_does_not_lose_the_sale_and_the_refund_goes_through_stripe() {
+    let (stand_in, stage) = at_stripe(&[]).await;
+    let buyer = stage.buyer("a").await;
+    let booking = stage.hold(&buyer, &["VIP-1-1"]).await;
+    let intent = stage.open(&buyer, &booking).await.expect(200);
+    assert_eq!((&intent["payment_intent_id"], &intent["client_secret"]), (&json!("pi_1"), &json!("pi_1_secret_x")));
+    stand_in.check_last(|seen| assert_eq!(seen.field("amount"), "300000"));
+    assert_eq!(stage.open(&buyer, &booking).await.expect(200), intent);
+    assert_eq!(stand_in.happened(), 1);
+
+    // The buyer has paid at Stripe, whose webhook never comes: confirming asks.
+    let body = json!({"payment_intent_id": "pi_1"});
+    let confirm = || stage.post(&format!("{}/confirm", path(&booking)), &buyer, body.clone());
+    let confirmed = confirm().await.expect(200);
+    assert_eq!(confirmed["status"], "confirmed");
+    assert_eq!(confirm().await.expect(200), confirmed);
+    let payment = stage.get("/api/payment/pi_1", &buyer).await.expect(200);
+    assert_eq!(payment["payment_method"], "pm_card_visa");
+
+    stage.post(&format!("{}/cancel", path(&booking)), &buyer, json!({})).await.expect(200);
+    assert_eq!(stage.run_jobs().await, Vec::<String>::new());
+    stand_in.check_last(|seen| assert_eq!((seen.path.as_str(), seen.field("payment_intent")), ("/v1/refunds", "pi_1")));
+    let payment = stage.get("/api/payment/pi_1", &buyer).await.expect(200);
+    assert_eq!(payment["refund_status"], "succeeded");
+}
+
+#[tokio::test]
+async fn an_outage_is_503_and_the_next_try_opens_the_same_intent() {
+    let (stand_in, stage) = at_stripe(&[Trouble::LoseReply, down(), down()]).await;
+    let buyer = stage.buyer("a").await;
+    let booking = stage.hold(&buyer, &["VIP-1-1"]).await;
+    stage.open(&buyer, &booking).await.refused(503, "SERVICE_UNAVAILABLE");
+    assert_eq!(stage.open(&buyer, &booking).await.expect(200)["payment_intent_id"], "pi_1");
+    assert_eq!(stand_in.happened(), 1);
+}
+
+#[tokio::test]
+async fn word_of_a_payment_whose_opening_got_lost_finds_it_by_its_metadata() {
+    let (_, stage) = at_stripe(&[Trouble::LoseReply, down(), down()]).await;
+    let buyer = stage.buyer("a").await;
+    let booking = stage.hold(&buyer, &["VIP-1-1"]).await;
+    stage.open(&buyer, &booking).await.refused(503, "SERVICE_UNAVAILABLE");
+    let ours = stage.get(&path(&booking), &buyer).await.expect(200)["payment_intent_id"].clone();
+    let event = json!({"id": "evt_1", "type": "payment_intent.succeeded", "data": {"object": {
+        "id": "pi_1", "amount": 300_000, "client_secret": "pi_1_secret_x", "metadata": {"payment_id": ours}}}});
+    stage.deliver(&event).await.expect(200);
+    let now = stage.get(&path(&booking), &buyer).await.expect(200);
+    assert_eq!((&now["status"], &now["payment_intent_id"]), (&json!("confirmed"), &json!("pi_1")));
+    // Our own id still leads to it, and another intent with the same metadata does not.
+    let ours = format!("/api/payment/{}", ours.as_str().expect("an id"));
+    assert_eq!(stage.get(&ours, &buyer).await.expect(200)["payment_intent_id"], "pi_1");
+    let other = json!({"id": "evt_2", "type": "charge.refunded", "data": {"object": {
+        "id": "ch_9", "payment_intent": "pi_9", "metadata": {"payment_id": ours}}}});
+    stage.deliver(&other).await.expect(200);
+    assert_eq!(stage.get(&path(&booking), &buyer).await.expect(200)["status"], "confirmed");
+}
+
+#[tokio::test]
+async fn an_intent_is_called_off_at_stripe_and_one_that_was_paid_meanwhile_is_dealt_with() {
+    let over = json!({"error": {"code": "payment_intent_unexpected_state"}});
+    let (stand_in, stage) = at_stripe(&[]).await;
+    let buyer = stage.buyer("a").await;
+    let booking = stage.hold(&buyer, &["VIP-1-1"]).await;
+    stage.open(&buyer, &booking).await.expect(200);
+    stage.post("/api/payment/pi_1/cancel", &buyer, json!({})).await.expect(200);
+    stand_in.trouble(Trouble::Answer(400, over));
+    assert_eq!(stage.run_jobs().await, Vec::<String>::new());
+    // Cancelling failed because the buyer had paid: the money is taken note of, and the seat is theirs.
+    assert_eq!(stage.get("/api/payment/pi_1", &buyer).await.expect(200)["status"], "succeeded");
+    assert_eq!(stage.get(&path(&booking), &buyer).await.expect(200)["status"], "confirmed");
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_stays_to_be_done() {
+    let (stand_in, stage) = at_stripe(&[]).await;
+    let buyer = stage.buyer("a").await;
+    let booking = stage.hold(&buyer, &["VIP-1-1"]).await;
+    stage.open(&buyer, &booking).await.expect(200);
+    let body = json!({"payment_intent_id": "pi_1"});
+    stage.post(&format!("{}/confirm", path(&booking)), &buyer, body).await.expect(200);
+    stage.post(&format!("{}/cancel", path(&booking)), &buyer, json!({})).await.expect(200);
+    for _ in 0..3 {
+        stand_in.trouble(down());
+    }
+    assert_eq!(stage.run_jobs().await.len(), 1);
+    assert_eq!(stage.get("/api/payment/pi_1", &buyer).await.expect(200)["refund_status"], "processing");
+}
+
+#[tokio::test]
+async fn the_sandbox_cannot_charge_what_stripe_is_to_take() {
+    let (_, stage) = at_stripe(&[]).await;
+    let buyer = stage.buyer("a").await;
+    let booking = stage.hold(&buyer, &["VIP-1-1"]).await;
+    stage.open(&buyer, &booking).await.expect(200);
+    let body = json!({"payment_method": "card_visa_4242"});
+    stage.post("/api/payment/pi_1/confirm", &buyer, body).await.refused(400, "PAYMENT_FAILED");
+}
