@@ -38,7 +38,7 @@ async fn a_sale_runs_by_itself_once_it_is_paid_and_back_when_it_is_given_up() {
     let cancelled = stage.post(&format!("{}/cancel", path(&booking)), &buyer, json!({})).await.expect(200);
     assert_eq!(cancelled["refund_status"], "processing");
     assert_eq!(cancelled["refund_amount"].to_string(), "300000.0");
-    let view = || stage.get(&format!("/api/payment/{intent}"), &buyer);
+    let view = async || stage.get(&format!("/api/payment/{intent}"), &buyer).await;
     assert_eq!(view().await.expect(200)["refund_status"], "processing");
     assert_eq!(stage.run_jobs().await, Vec::<String>::new());
     assert_eq!(view().await.expect(200)["refund_status"], "succeeded");
@@ -57,7 +57,7 @@ async fn one_booking_has_one_live_intent() {
     let secret = again["client_secret"].as_str().expect("a secret");
     assert!(secret.starts_with(&format!("{intent}_secret_")) && secret.len() > intent.len() + 30);
 
-    let cancel = || stage.post(&format!("/api/payment/{intent}/cancel"), &buyer, json!({}));
+    let cancel = async || stage.post(&format!("/api/payment/{intent}/cancel"), &buyer, json!({})).await;
     assert_eq!(cancel().await.expect(200)["status"], "canceled");
     cancel().await.refused(400, "PAYMENT_FAILED");
     pay(&stage, &buyer, &intent, "card_visa_4242").await.refused(400, "PAYMENT_FAILED");

@@ -35,7 +35,7 @@ async fn a_lost_webhook_does_not_lose_the_sale_and_the_refund_goes_through_strip
 
     // The buyer has paid at Stripe, whose webhook never comes: confirming asks.
     let body = json!({"payment_intent_id": "pi_1"});
-    let confirm = || stage.post(&format!("{}/confirm", path(&booking)), &buyer, body.clone());
+    let confirm = async || stage.post(&format!("{}/confirm", path(&booking)), &buyer, body.clone()).await;
     let confirmed = confirm().await.expect(200);
     assert_eq!(confirmed["status"], "confirmed");
     assert_eq!(confirm().await.expect(200), confirmed);

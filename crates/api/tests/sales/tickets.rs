@@ -48,7 +48,8 @@ async fn a_scanned_ticket_lets_in_once() {
     );
     let code = read(&image.bytes);
 
-    let scan = |token: &str, key: &str| stage.post_once("/api/tickets/verify", token, json!({"code": code}), key);
+    let scan =
+        async |token: &str, key: &str| stage.post_once("/api/tickets/verify", token, json!({"code": code}), key).await;
     scan(&buyer, "").await.refused(403, "FORBIDDEN");
     let admitted = scan(&stage.admin, "gate 1").await.expect(200);
     assert_eq!((&admitted["booking_id"], &admitted["status"]), (&json!(id), &json!("admitted")));
