@@ -1,0 +1,57 @@
+//! What must not happen and once could.
+
+mod stage;
+
+use engine::catalogue::{Billing, Layout};
+use engine::money::Won;
+use engine::payments::{CompleteRefund, PaymentState, Refund};
+use engine::refusal::Refusal;
+use engine::wallet::{Account, PayFromWallet};
+use stage::{HOLD, Stage, WALLET, billing};
+
+#[test]
+fn a_reservation_named_twice_is_not_paid_twice() {
+    let mut stage = Stage::new();
+    stage.hold();
+    let twice = vec![stage.reservation; 2];
+    let pay = PayFromWallet { user: stage.buyer, reservations: twice, stated_total: None };
+    assert_eq!(stage.run(&pay), Err(Refusal::SeatRepeated));
+    assert!(!stage.store.transfers().any(|own| matches!(own.credit, Account::Sales(_))));
+    assert_eq!(stage.store.wallet(stage.buyer).map(|own| own.balance), Some(WALLET));
+}
+
+#[test]
+fn a_refund_that_nobody_asked_for_is_not_noted() {
+    let mut stage = Stage::new();
+    stage.hold();
+    stage.open();
+    stage.take();
+    let before = stage.store.transfers().count();
+    stage.done(&CompleteRefund { payment: stage.payment });
+    assert_eq!(stage.store.transfers().count(), before, "nothing was in the refunds");
+}
+
+/// Made row by row before it is counted, this would need gigabytes.
+#[test]
+fn a_layout_of_four_billion_seats_is_refused_before_it_is_made() {
+    let huge = Layout::standard(u32::MAX, Won(1), Won(2));
+    assert!(matches!(huge, Err(Refusal::EventInvalid { field: "seating", .. })));
+}
+
+#[test]
+fn a_late_payment_does_not_lead_past_the_limit_for_one_person() {
+    let mut stage = Stage::with(true, Billing { max_per_user: Some(3), ..billing() });
+    stage.hold();
+    stage.open();
+    stage.wait(HOLD);
+    let since = engine::holds::HoldSeats {
+        seats: vec![1],
+        items: Vec::new(),
+        stated_total: None,
+        ..stage.hold_by(stage.buyer)
+    };
+    stage.done(&since);
+    stage.done(&stage.news(Stage::success()));
+    let payment = stage.store.payment(stage.payment).expect("it stays");
+    assert!(matches!(payment.state, PaymentState::Succeeded { refund: Refund::Requested, .. }));
+}
