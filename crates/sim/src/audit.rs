@@ -43,6 +43,7 @@ impl Auditor {
         let found = &mut self.violations;
         seats(store, now, found);
         stocks(store, now, found);
+        limits(store, now, found);
         money(store, found);
         payments(store, found);
         for own in store.reservations() {
@@ -159,6 +160,20 @@ fn stocks(store: &Store, now: Time, found: &mut Vec<String>) {
             if store.portion((own.id, item.ticket_type)).is_none_or(|portion| portion.quantity != item.quantity) {
                 found.push(format!("{:?} stands {:?} without its {item:?}", own.id, own.standing));
             }
+        }
+    }
+}
+
+/// Nobody has more of an event than it allows.
+fn limits(store: &Store, now: Time, found: &mut Vec<String>) {
+    let mut has = BTreeMap::<(UserId, EventId), u32>::new();
+    for own in store.reservations().filter(|own| own.claimed_until() > now) {
+        *has.entry((own.user, own.event)).or_default() += own.count();
+    }
+    for ((user, event), count) in has {
+        let limit = store.event(event).and_then(|event| event.billing.max_per_user);
+        if limit.is_some_and(|limit| count > limit) {
+            found.push(format!("{user:?} has {count} of {event:?}, which allows {limit:?}"));
         }
     }
 }

@@ -102,7 +102,7 @@ impl Simulation {
     }
 
     fn register(&mut self) -> Call {
-        let email = format!("person{}@example.com", self.dice.below(300));
+        let email = format!("person{}@example.com", self.dice.below(60));
         let role = if self.dice.percent(30) { Role::Organizer } else { Role::User };
         RegisterUser { email, password_hash: None, name: "사람".to_owned(), phone: None, role }.into()
     }
@@ -111,8 +111,8 @@ impl Simulation {
         let user = self.a_user()?;
         Some(match self.dice.below(3) {
             0 => {
-                let email = format!("adopted{}@example.com", self.dice.below(50));
-                AdoptUser { id: UserId(u128::from(self.dice.below(50))), email, role: Role::User }.into()
+                let email = format!("adopted{}@example.com", self.dice.below(20));
+                AdoptUser { id: UserId(u128::from(self.dice.below(20))), email, role: Role::User }.into()
             }
             1 => SetRole { user, role: Role::Organizer, password_hash: None }.into(),
             _ => RevokeToken { token: u128::from(self.dice.below(1_000)), expires_at: self.now }.into(),
@@ -145,7 +145,7 @@ impl Simulation {
             organizer_name: None,
             organizer_contact: None,
             tags: Vec::new(),
-            max_per_user: self.dice.percent(20).then_some(6),
+            max_per_user: self.dice.percent(20).then_some(2),
             waiting_room: None,
         }
     }
@@ -175,7 +175,9 @@ impl Simulation {
             6..=8 => {
                 let version = event.version - i64::from(self.dice.percent(10));
                 let offer = self.dice.percent(30).then(|| self.offer());
-                UpdateEvent { editor, event: id, version, billing: self.billing(), offer }.into()
+                // The limit stays, so that the auditor can hold everybody to it.
+                let billing = Billing { max_per_user: event.billing.max_per_user, ..self.billing() };
+                UpdateEvent { editor, event: id, version, billing, offer }.into()
             }
             _ => CancelEvent { editor, event: id }.into(),
         })
@@ -254,9 +256,13 @@ impl Simulation {
             let others = last.filter_map(|id| self.store.reservation(*id)).filter(|other| other.user == own.user);
             reservations.extend(others.filter(|other| other.held_at(self.now).is_ok()).map(|other| other.id));
         }
+        let mut reservations: Vec<_> = reservations.into_iter().collect();
+        if self.dice.percent(2) {
+            reservations.push(own.id);
+        }
         let user = self.owner_or_stranger(own.user);
         let stated_total = self.dice.percent(2).then_some(Won(1));
-        Some(PayFromWallet { user, reservations: reservations.into_iter().collect(), stated_total }.into())
+        Some(PayFromWallet { user, reservations, stated_total }.into())
     }
 
     fn top_up(&mut self) -> Option<Call> {
