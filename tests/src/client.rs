@@ -70,7 +70,6 @@ impl Client {
     }
 
     /// A request to build upon.
-    #[must_use]
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).expect("the method is a word");
         self.http.request(method, format!("{}{path}", self.base))

@@ -148,7 +148,9 @@ impl Stage {
     /// Like a request's body, except that `$null` and its like stay for the comparison.
     fn expectation(&self, expected: &toml::Value) -> Value {
         match expected {
-            toml::Value::String(text) if text.starts_with('$') && !text.starts_with("${") => self.values.fill(text).into(),
+            toml::Value::String(text) if text.starts_with('$') && !text.starts_with("${") => {
+                self.values.fill(text).into()
+            }
             toml::Value::Array(list) => list.iter().map(|item| self.expectation(item)).collect(),
             toml::Value::Table(table) => {
                 table.iter().map(|(name, value)| (name.clone(), self.expectation(value))).collect()

@@ -1,0 +1,48 @@
+//! What the tests need besides Rust: put in place where that can be done, named where it cannot.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Installs what is missing; gives what still is.
+pub fn install() -> Vec<String> {
+    if crate::postgres::programs().is_none() {
+        if is_root() && Path::new("/usr/bin/apt-get").exists() {
+            println!("=== installing PostgreSQL");
+            apt(&["update", "-q"]);
+            apt(&["install", "-yq", "--no-install-recommends", "postgresql"]);
+        } else {
+            println!("PostgreSQL is not installed, and this is not a Debian machine that I may install it on");
+        }
+    }
+    missing()
+}
+
+fn missing() -> Vec<String> {
+    let mut missing = Vec::new();
+    if crate::postgres::programs().is_none() {
+        missing.push(
+            "PostgreSQL 15 or later in /usr/lib/postgresql/*/bin (Debian: apt-get install postgresql)".to_owned(),
+        );
+    }
+    let absent = ["setpriv", "kill", "id"].into_iter().filter(|program| !exists(program));
+    missing.extend(absent.map(|program| format!("the program {program} (Debian: apt-get install util-linux procps)")));
+    missing
+}
+
+fn apt(arguments: &[&str]) {
+    let mut command = Command::new("apt-get");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    if !command.status().is_ok_and(|status| status.success()) {
+        println!("apt-get {} failed", arguments.join(" "));
+    }
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+fn exists(program: &str) -> bool {
+    let mut command = Command::new(program);
+    let silent = command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null());
+    silent.status().is_ok()
+}
