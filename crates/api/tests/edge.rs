@@ -81,7 +81,14 @@ impl Edge {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    async fn ask(&self, method: Method, path: &str, token: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -104,13 +111,10 @@ impl Edge {
 
     /// An access token of a new person with a role.
     async fn person(&self, email: &str, role: Role) -> String {
-        let command = RegisterUser {
-            email: email.to_owned(),
-            password_hash: None,
-            name: "누군가".to_owned(),
-            phone: None,
-            role,
-        };
+        let command =
+            RegisterUser {
+                email: email.to_owned(), password_hash: None, name: "누군가".to_owned(), phone: None, role
+            };
         let user = self.state.desk.run(command).await.expect("a person");
         self.state.tokens.access(&user, self.state.desk.now())
     }
@@ -219,7 +223,8 @@ async fn an_event_goes_from_draft_to_published_to_cancelled() {
         edge.get(&hidden, &user).await.error(404);
         edge.get(&hidden, &organizer).await.ok();
     }
-    let listed = async |query: &str, token: &str| edge.get(&format!("/api/events{query}"), token).await.ok()["total"].clone();
+    let listed =
+        async |query: &str, token: &str| edge.get(&format!("/api/events{query}"), token).await.ok()["total"].clone();
     assert_eq!(listed("", "").await, 0);
     assert_eq!(listed("?status=draft", "").await, 0);
     assert_eq!(listed("?status=draft", &organizer).await, 1);
@@ -276,7 +281,10 @@ async fn an_unchanged_seat_map_costs_a_tag_and_a_changed_one_shows_at_once() {
     let path = format!("/api/events/{event_id}/seats");
     let first = edge.get(&path, "").await;
     assert_eq!(first.header("cache-control"), Some("no-cache"));
-    assert_eq!(first.json()["sections"][0]["rows"][0]["seats"][0], json!({"seat_id": "VIP-1-1", "seat_number": "1", "price": 350_000.0, "status": "available"}));
+    assert_eq!(
+        first.json()["sections"][0]["rows"][0]["seats"][0],
+        json!({"seat_id": "VIP-1-1", "seat_number": "1", "price": 350_000.0, "status": "available"})
+    );
     let tag = first.header("etag").expect("a tag").to_owned();
     let again = async |tag: &str| edge.ask(Method::GET, &path, "", &[("if-none-match", tag)], None).await;
     let unchanged = again(&tag).await;
@@ -310,7 +318,8 @@ async fn a_key_makes_a_request_happen_once() {
     assert_ne!(create("", &event()).await.ok()["event_id"], create("", &event()).await.ok()["event_id"]);
 
     let bare = json!({"email": "x@example.com", "password": "12345678", "name": "x"}).to_string();
-    let register = async || edge.ask(Method::POST, "/api/auth/register", "", &[("idempotency-key", "r")], Some(&bare)).await;
+    let register =
+        async || edge.ask(Method::POST, "/api/auth/register", "", &[("idempotency-key", "r")], Some(&bare)).await;
     assert_eq!(register().await.ok(), register().await.ok());
 }
 
@@ -343,7 +352,10 @@ async fn a_person_of_a_foreign_token_is_made_on_first_sight() {
     let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("signs");
     for _ in 0..2 {
         let me = edge.get("/api/auth/me", &token).await.ok();
-        assert_eq!((&me["user_id"], &me["email"]), (&json!("usr_01h455vb4pex5vsknk084sn02q"), &json!("guest@example.com")));
+        assert_eq!(
+            (&me["user_id"], &me["email"]),
+            (&json!("usr_01h455vb4pex5vsknk084sn02q"), &json!("guest@example.com"))
+        );
     }
 }
 

@@ -93,11 +93,14 @@ fn matches(headers: &HeaderMap, tag: &str) -> bool {
     tags.any(|own| own == "*" || own.strip_prefix("W/").unwrap_or(own) == tag)
 }
 
+/// An event, and the section where only one is shown.
+type MapKey = (EventId, Option<String>);
+
 /// Rendered seat maps, as many as fit into so many bytes; those not asked for longest go first.
 pub struct SeatPages {
     most_bytes: usize,
     clock: AtomicU64,
-    kept: Mutex<HashMap<(EventId, Option<String>), Arc<Kept>>>,
+    kept: Mutex<HashMap<MapKey, Arc<Kept>>>,
 }
 
 /// One map: its unchanging text, and its last rendering.
@@ -148,7 +151,7 @@ impl SeatPages {
         kept
     }
 
-    fn keep(&self, key: (EventId, Option<String>), page: Arc<Kept>) {
+    fn keep(&self, key: MapKey, page: Arc<Kept>) {
         let mut kept = self.kept.lock();
         kept.insert(key, page);
         let mut bytes: usize = kept.values().map(|page| page.template.weight()).sum();
