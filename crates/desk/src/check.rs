@@ -26,7 +26,7 @@ pub(crate) const RULES: &[Rule] = &[
                  LEFT JOIN (SELECT reservation_id, CAST(SUM(quantity) AS BIGINT) AS tickets FROM portions \
                    WHERE claimed_until = 9223372036854775807 GROUP BY reservation_id) p ON p.reservation_id = r.id \
                  WHERE r.status = 'confirmed' AND COALESCE(c.seats, 0) + COALESCE(p.tickets, 0) <> r.count \
-                 AND ?1 = ?1 LIMIT ?2",
+                 AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "a held reservation holds every one of its seats",
@@ -45,7 +45,7 @@ pub(crate) const RULES: &[Rule] = &[
         broken: "SELECT c.reservation_id, c.ordinal FROM claims c LEFT JOIN reservations r \
                  ON r.id = c.reservation_id AND r.event_id = c.event_id \
                  WHERE c.claimed_until = 9223372036854775807 AND (r.id IS NULL OR r.status <> 'confirmed') \
-                 AND ?1 = ?1 LIMIT ?2",
+                 AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "a held seat belongs to a reservation that holds it for as long",
@@ -61,7 +61,7 @@ pub(crate) const RULES: &[Rule] = &[
                  CAST(SUM(CASE WHEN claimed_until = 9223372036854775807 THEN quantity ELSE 0 END) AS BIGINT) AS sold, \
                  CAST(SUM(CASE WHEN claimed_until < 9223372036854775807 THEN quantity ELSE 0 END) AS BIGINT) AS held \
                  FROM portions GROUP BY ticket_type_id) p ON p.ticket_type_id = s.ticket_type_id \
-                 WHERE (s.sold <> COALESCE(p.sold, 0) OR s.held <> COALESCE(p.held, 0)) AND ?1 = ?1 LIMIT ?2",
+                 WHERE (s.sold <> COALESCE(p.sold, 0) OR s.held <> COALESCE(p.held, 0)) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "no ticket type sells or holds more than its stock",
@@ -81,13 +81,13 @@ pub(crate) const RULES: &[Rule] = &[
                  LEFT JOIN (SELECT debit_id AS user_id, CAST(SUM(amount) AS BIGINT) AS amount FROM transfers \
                    WHERE debit = 'wallet' GROUP BY debit_id) o ON o.user_id = w.user_id \
                  WHERE (w.balance <> COALESCE(i.amount, 0) - COALESCE(o.amount, 0) OR w.balance < 0) \
-                 AND ?1 = ?1 LIMIT ?2",
+                 AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "a transfer moves more than nothing from one account to another",
         over: "SELECT COUNT(*) FROM transfers",
         broken: "SELECT id, amount FROM transfers WHERE (amount <= 0 OR (debit = credit \
-                 AND (debit_id IS NULL OR debit_id = credit_id))) AND ?1 = ?1 LIMIT ?2",
+                 AND (debit_id IS NULL OR debit_id = credit_id))) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "an event has earned what its confirmed reservations cost",
@@ -98,7 +98,7 @@ pub(crate) const RULES: &[Rule] = &[
                  LEFT JOIN (SELECT reservation_id, CAST(SUM(amount) AS BIGINT) AS amount FROM transfers \
                    WHERE debit = 'sales' GROUP BY reservation_id) o ON o.reservation_id = r.id \
                  WHERE COALESCE(i.amount, 0) - COALESCE(o.amount, 0) <> \
-                   CASE WHEN r.status = 'confirmed' THEN r.total ELSE 0 END AND ?1 = ?1 LIMIT ?2",
+                   CASE WHEN r.status = 'confirmed' THEN r.total ELSE 0 END AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "a reservation is paid by at most one payment that keeps its money",
@@ -106,7 +106,7 @@ pub(crate) const RULES: &[Rule] = &[
         broken: "SELECT p.reservation_id, COUNT(*) FROM payments p \
                  JOIN reservations r ON r.id = p.reservation_id AND r.status = 'confirmed' \
                  AND r.tender = 'card' AND r.tender_id = p.id \
-                 WHERE p.status = 'succeeded' AND p.refund IS NULL AND ?1 = ?1 \
+                 WHERE p.status = 'succeeded' AND p.refund IS NULL AND CAST(?1 AS BIGINT) >= 0 \
                  GROUP BY p.reservation_id HAVING COUNT(*) > 1 LIMIT ?2",
     },
     Rule {
@@ -114,7 +114,7 @@ pub(crate) const RULES: &[Rule] = &[
         over: "SELECT COUNT(*) FROM reservations WHERE tender = 'card' AND status = 'confirmed'",
         broken: "SELECT r.id, r.total FROM reservations r LEFT JOIN payments p ON p.id = r.tender_id \
                  WHERE r.status = 'confirmed' AND r.tender = 'card' AND (p.id IS NULL OR p.status <> 'succeeded' \
-                 OR p.refund IS NOT NULL OR p.amount <> r.total OR p.reservation_id <> r.id) AND ?1 = ?1 LIMIT ?2",
+                 OR p.refund IS NOT NULL OR p.amount <> r.total OR p.reservation_id <> r.id) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "the gateway's account is what payments took less what went back",
@@ -126,27 +126,27 @@ pub(crate) const RULES: &[Rule] = &[
                    WHERE credit = 'gateway' GROUP BY payment_id) o ON o.payment_id = p.id \
                  WHERE (COALESCE(i.amount, 0) <> CASE WHEN p.status = 'succeeded' THEN p.amount ELSE 0 END \
                  OR COALESCE(o.amount, 0) <> CASE WHEN p.refund = 'done' THEN p.amount ELSE 0 END) \
-                 AND ?1 = ?1 LIMIT ?2",
+                 AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "an e-mail address belongs to a user",
         over: "SELECT COUNT(*) FROM emails",
         broken: "SELECT e.user_id, 0 FROM emails e LEFT JOIN users u ON u.id = e.user_id \
-                 WHERE u.id IS NULL AND ?1 = ?1 LIMIT ?2",
+                 WHERE u.id IS NULL AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "what waits for an event that was called off has a job that gives it back",
         over: "SELECT COUNT(*) FROM events WHERE status = 'cancelled'",
         broken: "SELECT DISTINCT r.event_id, 0 FROM reservations r JOIN events e ON e.id = r.event_id \
                  WHERE e.status = 'cancelled' AND r.status = 'confirmed' AND NOT EXISTS \
-                 (SELECT 1 FROM jobs j WHERE j.errand = 'sweep_event' AND j.subject = e.id) AND ?1 = ?1 LIMIT ?2",
+                 (SELECT 1 FROM jobs j WHERE j.errand = 'sweep_event' AND j.subject = e.id) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "every reservation's making is in the event stream before what became of it",
         over: "SELECT COUNT(*) FROM outbox",
         broken: "SELECT later.subject, later.position FROM outbox later JOIN outbox held \
                  ON held.subject = later.subject AND held.fact = 'held' AND held.position > later.position \
-                 WHERE later.fact IN ('confirmed', 'cancelled', 'expired') AND ?1 = ?1 LIMIT ?2",
+                 WHERE later.fact IN ('confirmed', 'cancelled', 'expired') AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
 ];
 

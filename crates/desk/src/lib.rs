@@ -11,6 +11,8 @@ mod postgres;
 mod reading;
 mod reads;
 mod sqlite;
+#[cfg(test)]
+mod statements;
 mod store;
 mod tables;
 mod tail;

@@ -38,6 +38,8 @@ impl ToSql for Value {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
             Self::Null => Ok(IsNull::Yes),
+            // A parameter whose kind the database guessed otherwise would be read as something else.
+            Self::Int(_) if *kind != Type::INT8 => Err(format!("a number was sent as {kind}").into()),
             Self::Int(value) => value.to_sql(kind, out),
             Self::Text(value) => value.to_sql(kind, out),
             Self::Bytes(value) => value.to_sql(kind, out),
@@ -178,6 +180,12 @@ impl Session {
         Ok(self.client.batch_execute(sql).await?)
     }
 
+    /// Prepares a statement, to show that the database understands it.
+    #[cfg(test)]
+    pub(crate) async fn prepare(&self, sql: &str) -> Result<(), StoreError> {
+        self.prepared(&spelled(sql)).await.map(drop)
+    }
+
     async fn prepared(&self, sql: &str) -> Result<Statement, StoreError> {
         let known = self.statements.lock().get(sql).cloned();
         if let Some(statement) = known {
@@ -306,15 +314,5 @@ impl Readers {
         let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
         let rows = client.query(&statement, &params).await?;
         rows.iter().map(|row| read_row(row, kinds.iter().copied())).collect()
-    }
-
-    /// Prepares statements on one connection, to show that the database understands them.
-    #[cfg(test)]
-    pub(crate) async fn prepare_all(&self, statements: &[String]) -> Result<(), StoreError> {
-        let client = self.0.get().await.map_err(|error| StoreError::Lost(error.to_string()))?;
-        for sql in statements {
-            client.prepare(&spelled(sql)).await?;
-        }
-        Ok(())
     }
 }

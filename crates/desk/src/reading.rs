@@ -179,10 +179,10 @@ impl Desk {
         let now = self.now().0;
         // What has lapsed counts as expired before anyone has tidied it up.
         let standing = match query.standing {
-            None => " AND ?2 = ?2",
+            None => " AND CAST(?2 AS BIGINT) >= 0",
             Some("pending") => " AND status = 'pending' AND claimed_until > ?2",
-            Some("confirmed") => " AND status = 'confirmed' AND ?2 = ?2",
-            Some("cancelled") => " AND status = 'cancelled' AND ?2 = ?2",
+            Some("confirmed") => " AND status = 'confirmed' AND CAST(?2 AS BIGINT) >= 0",
+            Some("cancelled") => " AND status = 'cancelled' AND CAST(?2 AS BIGINT) >= 0",
             Some(_) => " AND (status = 'expired' OR (status = 'pending' AND claimed_until <= ?2))",
         };
         let wanted = format!("WHERE user_id = ?1{standing}");

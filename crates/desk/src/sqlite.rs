@@ -68,6 +68,12 @@ impl Writer {
     pub(crate) fn execute(&self, sql: &str) -> Result<(), StoreError> {
         Ok(self.0.execute_batch(sql)?)
     }
+
+    /// Prepares a statement, to show that the database understands it.
+    #[cfg(test)]
+    pub(crate) fn prepare(&self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.0.prepare(sql).map(drop)?)
+    }
 }
 
 impl Tx for Writer {

@@ -1,0 +1,42 @@
+//! Every fixed statement is understood by the databases: prepared here, before anyone needs it.
+
+use crate::batch::{HOLDINGS, LAPSED};
+use crate::migrations::{SCHEMA, Spelling, pending};
+use crate::upkeep::{OLDEST_DUE, TIDY};
+use crate::{check, postgres, sqlite};
+
+fn statements() -> Vec<String> {
+    let fixed = [HOLDINGS, LAPSED, OLDEST_DUE].map(str::to_owned);
+    let tidy = TIDY.iter().map(|(sql, _)| (*sql).to_owned());
+    check::texts().into_iter().chain(fixed).chain(tidy).collect()
+}
+
+#[tokio::test]
+async fn sqlite_understands_every_statement() {
+    let folder = std::env::temp_dir().join(format!("maepyo_statements_{}", std::process::id()));
+    let writer = sqlite::Writer::open(&folder).expect("the folder is writable");
+    writer.execute(SCHEMA).expect("the first table");
+    for text in pending(&writer, Spelling::Sqlite).await.expect("an empty store") {
+        writer.execute(&text).expect("a migration");
+    }
+    for sql in statements() {
+        writer.prepare(&sql).unwrap_or_else(|error| panic!("{sql}\n{error}"));
+    }
+    std::fs::remove_dir_all(folder).expect("it is ours");
+}
+
+#[tokio::test]
+async fn postgres_understands_every_statement() {
+    let Ok(url) = std::env::var("MAEPYO_TEST_DATABASE_URL") else { return };
+    let address = postgres::Address::parse(&url).expect("an address");
+    let session = postgres::Session::open(&address).await.expect("it is reached");
+    let schema = format!("statements_{}", std::process::id());
+    session.execute(&format!("CREATE SCHEMA {schema}; SET search_path = {schema}; {SCHEMA}")).await.expect("a schema");
+    for text in pending(&session, Spelling::Postgres).await.expect("an empty schema") {
+        session.execute(&text).await.expect("a migration");
+    }
+    for sql in statements() {
+        session.prepare(&sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
+    }
+    session.execute(&format!("DROP SCHEMA {schema} CASCADE")).await.expect("it is ours");
+}
