@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_second_lock_on_the_same_folder_is_refused_until_the_first_ends() {
         let config = config("lock");
-        let first = open(&config).ok().expect("free");
+        let first = open(&config).expect("free");
         let refused = open(&config).err().expect("taken").to_string();
         assert!(refused.contains("in use by another maepyo"), "{refused}");
         drop(first);
@@ -97,14 +97,14 @@ mod tests {
     #[test]
     fn a_secret_is_made_once_and_only_its_owner_may_read_it() {
         let config = config("secret");
-        let _lock = open(&config).ok().expect("free");
-        let made = secret(&Secret::default(), &config.data, "s").ok().expect("made");
-        let again = secret(&Secret::default(), &config.data, "s").ok().expect("kept");
+        let _lock = open(&config).expect("free");
+        let made = secret(&Secret::default(), &config.data, "s").expect("made");
+        let again = secret(&Secret::default(), &config.data, "s").expect("kept");
         assert_eq!(made.reveal(), again.reveal());
         assert_eq!(made.reveal().len(), 64);
         let mode = std::fs::metadata(config.data.join("s")).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let own = secret(&Secret::new("own"), &config.data, "s").ok().expect("given");
+        let own = secret(&Secret::new("own"), &config.data, "s").expect("given");
         assert_eq!(own.reveal(), "own");
         std::fs::remove_dir_all(&config.data).expect("removable");
     }

@@ -39,7 +39,7 @@ const FAULTS: usize = 20;
 /// # Errors
 /// When the header names a column there is not, or lacks one that is needed.
 pub fn drafts<R: BufRead>(reader: R) -> Result<impl Iterator<Item = Result<Draft, Vec<Fault>>>, Fault> {
-    let mut reader = ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
+    let mut reader = ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(reader);
     let header = reader.headers().map_err(|error| unreadable(&error))?.clone();
     let columns = columns(&header)?;
     Ok(Events { reader, columns, next: None, seen: HashSet::new(), ended: false })
@@ -69,7 +69,7 @@ fn columns(header: &StringRecord) -> Result<HashMap<String, usize>, Fault> {
 
 fn unreadable(error: &csv::Error) -> Fault {
     let line = error.position().map_or(1, csv::Position::line);
-    Fault { line, issue: format!("cannot be read: {error}") }
+    Fault { line, issue: format!("cannot be read, and nothing after it was: {error}") }
 }
 
 struct Events<R> {
@@ -130,8 +130,8 @@ impl<R: BufRead> Events<R> {
                 Some(Ok(Line { number, cells }))
             }
             Err(error) => {
-                // A line of another length or not in UTF-8 is passed over; a file that fails to be read is over.
-                self.ended = error.is_io_error();
+                // Whose line it was cannot be told: reading on could import an event without it.
+                self.ended = true;
                 Some(Err(unreadable(&error)))
             }
         }
@@ -178,6 +178,9 @@ impl Gathering {
         }
         let get = |name: &str| cell(columns, line, name);
         let taken = match get("ticket_type") {
+            _ if line.cells.len() != columns.len() => {
+                Err(format!("has {} cells under {} columns", line.cells.len(), columns.len()))
+            }
             Some(name) => self.take_type(name, &get),
             None => self.take_seats(&get),
         };
@@ -304,7 +307,7 @@ mod tests {
     const ABOUT_ONE: &str = "봄 음악회,concert,홀,서울,2027-03-01T10:30:00Z,2027-03-01T12:30:00Z";
 
     fn all(lines: &str) -> Vec<Result<Draft, Vec<Fault>>> {
-        drafts(format!("{HEADER}\n{lines}").as_bytes()).ok().expect("a good header").collect()
+        drafts(format!("{HEADER}\n{lines}").as_bytes()).expect("a good header").collect()
     }
 
     fn faults(lines: &str) -> Vec<String> {
@@ -351,9 +354,19 @@ mod tests {
         assert!(one("A,1,1,5,,3").starts_with("line 2: number: either"));
         assert!(one("A,1,,5,,many").starts_with("line 2: quantity: "));
         assert!(one("A,,,5,성인,3").starts_with("line 2: section: a ticket type has none"));
-        assert!(one("A,1").contains("line 2: cannot be read"));
+        assert!(one("A,1").contains("line 2: has 9 cells under 13 columns"));
         let split = format!("e1,{ABOUT_ONE},A,1,1,5,,\ne2,{ABOUT_ONE},A,1,1,5,,\ne1,{ABOUT_ONE},A,1,2,5,,\n");
         assert_eq!(faults(&split), ["line 4: event: its lines must stand together"]);
+    }
+
+    #[test]
+    fn what_is_no_utf_8_ends_the_reading_and_refuses_the_event_it_may_belong_to() {
+        let text = format!("{HEADER}\ne1,{ABOUT_ONE},A,1,1,5,,\n?,,,,,,,A,1,2,5,,\ne2,{ABOUT_ONE},A,1,1,5,,\n");
+        let bytes: Vec<u8> = text.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
+        let all: Vec<_> = drafts(bytes.as_slice()).expect("a good header").collect();
+        let fault = all[0].as_ref().expect_err("refused")[0].to_string();
+        assert!(fault.starts_with("line 3: cannot be read, and nothing after it was"), "{fault}");
+        assert_eq!(all.len(), 1);
     }
 
     #[test]

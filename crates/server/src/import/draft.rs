@@ -211,6 +211,11 @@ impl<'de> Deserialize<'de> for Price {
                 let won = i64::try_from(number).ok().filter(|won| *won <= Won::MOST.0);
                 won.map(|won| Price(Won(won))).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
             }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Price, E> {
+                u64::try_from(number)
+                    .map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+                    .and_then(|number| self.visit_u64(number))
+            }
             fn visit_f64<E: Error>(self, number: f64) -> Result<Price, E> {
                 Price::parse(&format!("{number}")).map_err(|_| E::invalid_value(Unexpected::Float(number), &self))
             }
