@@ -94,9 +94,12 @@ fn only_organizers_and_admins_make_events() {
     }
 }
 
+/// The field that is named, and what spoils it.
+type Fault<T> = (&'static str, fn(&mut T));
+
 #[test]
 fn an_event_with_a_fault_is_refused_by_the_name_of_the_field() {
-    let faults: [(&str, fn(&mut Billing)); 8] = [
+    let faults: [Fault<Billing>; 8] = [
         ("title", |b| b.title = " ".to_owned()),
         ("title", |b| b.title = "가".repeat(201)),
         ("description", |b| b.description = "가".repeat(20_001)),
@@ -123,7 +126,7 @@ fn field_of(refusal: Refusal) -> &'static str {
 
 #[test]
 fn an_offer_with_a_fault_is_refused_by_the_name_of_the_field() {
-    let faults: [(&str, fn(&mut NewOffer)); 14] = [
+    let faults: [Fault<NewOffer>; 14] = [
         ("total_seats", |o| *o = bare(None, Some((1, 2)))),
         ("min_price", |o| *o = bare(Some(10), None)),
         ("max_price", |o| *o = bare(Some(10), Some((2, 1)))),

@@ -191,10 +191,9 @@ impl Simulation {
             // One past the end is asked for too.
             seats = (0..=self.dice.below(3)).map(|_| self.dice.below(places + 1)).collect();
         }
-        if let Some(own) =
-            self.dice.one(&event.offer.types).filter(|_| seats.is_empty() || self.dice.clone().percent(30))
-        {
-            items.push((own.id, self.dice.below(4)));
+        if seats.is_empty() || self.dice.percent(30) {
+            let own = self.dice.one(&event.offer.types).map(|own| own.id);
+            items.extend(own.map(|own| (own, self.dice.below(4))));
         }
         let span = Span::seconds(i64::from(10 + self.dice.below(110)));
         let rules = HoldRules { span, most: 5, one_each: self.dice.percent(15) };
