@@ -73,12 +73,14 @@ struct Metadata {
 /// # Errors
 /// [`NoEvent`] when it is not of the form of one.
 pub fn read(body: &[u8]) -> Result<Option<Notice>, NoEvent> {
-    let event: Event = serde_json::from_slice(body).map_err(|_| NoEvent)?;
+    // serde would take an array for a struct.
+    let event: serde_json::Map<String, Value> = serde_json::from_slice(body).map_err(|_| NoEvent)?;
+    let event = Event::deserialize(Value::Object(event)).map_err(|_| NoEvent)?;
     if event.id.is_empty() || event.id.len() > 255 {
         return Err(NoEvent);
     }
     let Some(of_charge) = is_of_charge(&event.kind) else { return Ok(None) };
-    let object = event.data.get("object").ok_or(NoEvent)?;
+    let object = event.data.get("object").filter(|object| object.is_object()).ok_or(NoEvent)?;
     let object = Object::deserialize(object).map_err(|_| NoEvent)?;
     let Some(news) = news(&event.kind, &object) else { return Ok(None) };
     Ok(Some(Notice { event: event.id, subject: subject(object, of_charge), news }))
@@ -225,7 +227,15 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_an_error() {
-        for wrong in ["", "[]", "{}", r#"{"id":"evt_1"}"#, r#"{"id":"","type":"x"}"#, r#"{"id":1,"type":"x"}"#] {
+        for wrong in [
+            "",
+            "[]",
+            r#"["evt_1","ping"]"#,
+            "{}",
+            r#"{"id":"evt_1"}"#,
+            r#"{"id":"","type":"x"}"#,
+            r#"{"id":1,"type":"x"}"#,
+        ] {
             assert_eq!(read(wrong.as_bytes()), Err(NoEvent), "{wrong}");
         }
         let headless = r#"{"id":"evt_1","type":"payment_intent.succeeded"}"#;
