@@ -35,7 +35,7 @@ pub mod tokens;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 
 pub use dialects::Dialect;
 pub use state::{ApiSettings, AppState};
@@ -50,6 +50,6 @@ pub fn router(state: AppState) -> Router {
     all.merge(description::pages(dialects))
         .fallback_service(ticketing_pro::unmatched(known, state.clone()))
         .layer(DefaultBodyLimit::max(body::MOST_BYTES))
-        .layer(from_fn(observe::observe))
+        .layer(from_fn_with_state(state.clone(), observe::observe))
         .with_state(state)
 }

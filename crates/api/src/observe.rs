@@ -1,39 +1,82 @@
 //! What is written down of every request: one log line, one count, one duration.
 
-use std::time::Instant;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, StatusCode};
-use metrics::{counter, histogram};
+use metrics::{Counter, Histogram, counter, histogram};
+use parking_lot::RwLock;
 
 use crate::caller::CallerSlot;
 use crate::ids;
+use crate::state::AppState;
+
+/// The meters of each method, status and route, looked up without naming them anew.
+#[derive(Default)]
+pub struct Meters(RwLock<HashMap<(&'static str, u16), ByRoute>>);
+
+type ByRoute = HashMap<String, Meter>;
+
+#[derive(Clone)]
+struct Meter {
+    requests: Counter,
+    seconds: Histogram,
+}
+
+impl Meters {
+    fn record(&self, method: &'static str, route: &str, status: StatusCode, took: Duration) {
+        let key = (method, status.as_u16());
+        let known = self.0.read().get(&key).and_then(|routes| routes.get(route)).cloned();
+        let meter = known.unwrap_or_else(|| {
+            let meter = Meter::named(method, route, status);
+            self.0.write().entry(key).or_default().insert(route.to_owned(), meter.clone());
+            meter
+        });
+        meter.requests.increment(1);
+        meter.seconds.record(took);
+    }
+}
+
+impl Meter {
+    fn named(method: &'static str, route: &str, status: StatusCode) -> Self {
+        let (route, status) = (route.to_owned(), status.as_str().to_owned());
+        Self {
+            seconds: histogram!("maepyo_request_seconds", "method" => method, "route" => route.clone()),
+            requests: counter!("maepyo_requests_total", "method" => method, "route" => route, "status" => status),
+        }
+    }
+}
 
 /// The layer around everything. Logs the route, never the query or a header: they may carry secrets.
-pub async fn observe(mut request: Request, next: Next) -> Response {
+pub async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let started = now();
     let slot = CallerSlot::default();
     request.extensions_mut().insert(slot.clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().clone();
+    let method = name(request.method());
     let response = next.run(request).await;
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    note(&method, route, response.status(), started, &slot);
+    let took = started.elapsed();
+    state.meters.record(method, route, response.status(), took);
+    log(method, route, response.status(), took, &slot);
     response
 }
 
-fn note(method: &Method, route: &str, status: StatusCode, started: Instant, slot: &CallerSlot) {
-    let took = started.elapsed();
-    let labels = [("method", method.to_string()), ("route", route.to_owned()), ("status", status.as_str().to_owned())];
-    counter!("maepyo_requests_total", &labels).increment(1);
-    histogram!("maepyo_request_seconds", "route" => route.to_owned()).record(took);
+fn log(method: &'static str, route: &str, status: StatusCode, took: Duration, slot: &CallerSlot) {
     if tracing::enabled!(tracing::Level::INFO) {
         let user = slot.get().map(|caller| ids::user(caller.user)).unwrap_or_default();
         let ms = took.as_secs_f64() * 1_000.0;
-        tracing::info!(%method, route, status = status.as_u16(), ms, user, "request");
+        tracing::info!(method, route, status = status.as_u16(), ms, user, "request");
     }
+}
+
+/// The method's name; one for all that nobody has heard of, so that clients cannot make up meters.
+fn name(method: &Method) -> &'static str {
+    let known = ["GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS", "PUT"];
+    known.into_iter().find(|name| *name == method.as_str()).unwrap_or("OTHER")
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a request took is measured at the edge")]

@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::dialects::Dialect;
 use crate::gateway::Gateways;
 use crate::limits::Limits;
+use crate::observe::Meters;
 use crate::passwords::Passwords;
 use crate::ticketing_pro::SeatPages;
 use crate::tickets::TicketKey;
@@ -60,7 +61,7 @@ impl ApiSettings {
             sandbox_webhook_secret: None,
             stripe_webhook_secret: None,
             password_threads: 2,
-            seat_page_bytes: 128 * 1024 * 1024,
+            seat_page_bytes: 96 * 1024 * 1024,
         }
     }
 }
@@ -87,6 +88,8 @@ pub struct Shared {
     pub limits: Limits,
     /// What was counted and measured.
     pub metrics: PrometheusHandle,
+    /// The meters of requests.
+    pub meters: Meters,
     /// Rendered seat maps.
     pub seat_pages: SeatPages,
 }
@@ -100,6 +103,7 @@ impl AppState {
             passwords: Passwords::new(settings.password_threads),
             tickets: TicketKey::derive(&settings.jwt_secret),
             limits: Limits::new(settings.dialects.iter().flat_map(|dialect| dialect.limits())),
+            meters: Meters::default(),
             seat_pages: SeatPages::new(settings.seat_page_bytes),
             desk,
             settings,

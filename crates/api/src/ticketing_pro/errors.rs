@@ -255,7 +255,7 @@ pub async fn envelope(State(state): State<AppState>, request: Request, next: Nex
     }
 }
 
-/// The error of a response that a library made: a path that is not UTF-8, a handler that panicked.
+/// The error of a response that a library made, as for a path that is not UTF-8.
 fn foreign(response: &Response) -> Option<ApiError> {
     let status = response.status();
     let json = response.headers().get(CONTENT_TYPE).is_some_and(|own| own == "application/json");
@@ -281,6 +281,11 @@ fn written(response: Response, error: &ApiError, path: &str, at: Time) -> Respon
         parts.headers.insert(RETRY_AFTER, seconds.into());
     }
     Response::from_parts(parts, error.body(path, at).into())
+}
+
+/// What answers when a handler panics. The panic itself is logged by the panic hook.
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    ApiError::internal().into_response()
 }
 
 /// What answers a method that a path does not have.

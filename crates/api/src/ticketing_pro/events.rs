@@ -14,7 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::errors::{ApiError, ReadProblems, WriteProblems, act};
-use super::wire::{self, EventBody, EventDetail, EventInput};
+use super::event_input::{self, EventInput};
+use super::wire::{EventBody, EventDetail};
 use crate::caller::{Caller, MaybeCaller};
 use crate::ids;
 use crate::once::{self, Attempt, Bare, Posted};
@@ -59,7 +60,8 @@ struct ListQuery {
 
 impl ListQuery {
     fn query(&self, page: Page) -> Result<EventQuery, ApiError> {
-        let moment = |field, text: &Option<String>| text.as_ref().map(|own| wire::moment(field, own)).transpose();
+        let moment =
+            |field, text: &Option<String>| text.as_ref().map(|own| event_input::moment(field, own)).transpose();
         Ok(EventQuery {
             category: self.category.clone().filter(|own| !own.is_empty()),
             status: self.status()?,

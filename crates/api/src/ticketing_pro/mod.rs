@@ -3,6 +3,7 @@
 mod auth;
 mod bookings;
 mod errors;
+mod event_input;
 mod events;
 mod payment;
 mod seats;
@@ -22,6 +23,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use http::{Method, Uri};
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -59,6 +61,7 @@ pub(crate) fn limits() -> Vec<Rule> {
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
+    let routes = routes.layer(CatchPanicLayer::custom(errors::panicked));
     let limited = match state.settings.rate_limits {
         true => routes.layer(from_fn_with_state(state.clone(), limits::enforce)),
         false => routes,

@@ -1,0 +1,407 @@
+//! Events as organizers write them.
+
+use desk::Time;
+use engine::catalogue::layout::{self, MOST_SEATS, SeatRow};
+use engine::catalogue::{Billing, Event, NewOffer, NewTicketType};
+use engine::money::Won;
+use serde::{Deserialize, Deserializer};
+
+use super::errors::ApiError;
+use super::wire::{OrganizerBody, RoomBody};
+use crate::clock;
+use crate::money::Amount;
+
+/// An event as an organizer writes it, whole or in part. To make one, the title, the category, the venue, the
+/// location and the dates are needed.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct EventInput {
+    #[schema(min_length = 1, max_length = 200)]
+    title: Option<String>,
+    #[schema(max_length = 20000)]
+    description: Option<String>,
+    #[schema(examples("concert"))]
+    category: Option<String>,
+    venue: Option<String>,
+    location: Option<String>,
+    #[schema(format = DateTime)]
+    start_date: Option<String>,
+    #[schema(format = DateTime)]
+    end_date: Option<String>,
+    min_price: Option<Amount>,
+    max_price: Option<Amount>,
+    #[schema(minimum = 1, maximum = 200_000)]
+    total_seats: Option<i64>,
+    seating: Option<SeatingInput>,
+    ticket_types: Option<Vec<TicketTypeInput>>,
+    tags: Option<Vec<String>>,
+    /// `draft` (as without it) or `published`; only where the event is made.
+    pub status: Option<String>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<String>)]
+    image_url: Option<Option<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<String>)]
+    artist_name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<String>)]
+    address: Option<Option<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    sale_start: Option<Option<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    sale_end: Option<Option<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<OrganizerBody>)]
+    organizer: Option<Option<OrganizerBody>>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<u32>)]
+    max_per_user: Option<Option<u32>>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<RoomBody>)]
+    waiting_room: Option<Option<RoomBody>>,
+}
+
+/// Tells `null`, which clears a value, from a field that is not there, which leaves it.
+fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Numbered seats.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct SeatingInput {
+    sections: Vec<SectionInput>,
+}
+
+/// A section of equal rows.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct SectionInput {
+    #[schema(examples("VIP"))]
+    name: String,
+    #[schema(minimum = 1)]
+    rows: i64,
+    #[schema(minimum = 1)]
+    seats_per_row: i64,
+    price: Amount,
+}
+
+/// A ticket type to be made.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub struct TicketTypeInput {
+    name: String,
+    price: Amount,
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: i64,
+    description: Option<String>,
+}
+
+impl EventInput {
+    /// What people are to read of a new event.
+    pub fn new_billing(&self) -> Result<Billing, ApiError> {
+        let required = |field, there: bool| if there { Ok(()) } else { Err(ApiError::field(field, "is required")) };
+        required("title", self.title.is_some())?;
+        required("category", self.category.is_some())?;
+        required("venue", self.venue.is_some())?;
+        required("location", self.location.is_some())?;
+        required("start_date", self.start_date.is_some())?;
+        required("end_date", self.end_date.is_some())?;
+        self.billing(Billing {
+            title: String::new(),
+            description: String::new(),
+            category: String::new(),
+            venue: String::new(),
+            location: String::new(),
+            address: None,
+            artist: None,
+            image_url: None,
+            starts_at: Time::NEVER,
+            ends_at: Time::NEVER,
+            sale_opens: None,
+            sale_closes: None,
+            organizer_name: None,
+            organizer_contact: None,
+            tags: Vec::new(),
+            max_per_user: None,
+            waiting_room: None,
+        })
+    }
+
+    /// What people are to read, where it is stated; the rest as it was.
+    pub fn billing(&self, old: Billing) -> Result<Billing, ApiError> {
+        let organizer = self.organizer.clone();
+        let organizer = organizer.map(|own| own.unwrap_or(OrganizerBody { name: None, contact: None }));
+        let room = |own: &Option<RoomBody>| own.as_ref().map(RoomBody::policy).transpose();
+        Ok(Billing {
+            title: text("title", self.title.as_ref(), 200, old.title)?,
+            description: self.description.clone().unwrap_or(old.description),
+            category: text("category", self.category.as_ref(), 50, old.category)?,
+            venue: text("venue", self.venue.as_ref(), 200, old.venue)?,
+            location: text("location", self.location.as_ref(), 200, old.location)?,
+            address: short("address", self.address.as_ref(), 300, old.address)?,
+            artist: short("artist_name", self.artist_name.as_ref(), 200, old.artist)?,
+            image_url: short("image_url", self.image_url.as_ref(), 2_000, old.image_url)?,
+            starts_at: self.start_date.as_ref().map_or(Ok(old.starts_at), |own| moment("start_date", own))?,
+            ends_at: self.end_date.as_ref().map_or(Ok(old.ends_at), |own| moment("end_date", own))?,
+            sale_opens: window("sale_start", self.sale_start.as_ref(), old.sale_opens)?,
+            sale_closes: window("sale_end", self.sale_end.as_ref(), old.sale_closes)?,
+            organizer_name: organizer.as_ref().map_or(old.organizer_name, |own| own.name.clone()),
+            organizer_contact: organizer.map_or(old.organizer_contact, |own| own.contact),
+            tags: self.tags.clone().unwrap_or(old.tags),
+            max_per_user: self.max_per_user.unwrap_or(old.max_per_user),
+            waiting_room: self.waiting_room.as_ref().map_or(Ok(old.waiting_room), room)?,
+        })
+    }
+
+    /// Whether anything is said of what is for sale.
+    fn offers(&self) -> bool {
+        self.seating.is_some() || self.ticket_types.is_some() || self.total_seats.is_some() || self.prices_stated()
+    }
+
+    fn prices_stated(&self) -> bool {
+        self.min_price.is_some() || self.max_price.is_some()
+    }
+
+    /// What is to be for sale.
+    pub fn offer(&self) -> Result<NewOffer, ApiError> {
+        let total = self.total_seats.map(|total| in_range("total_seats", total, MOST_SEATS)).transpose()?;
+        let types = self.ticket_types.iter().flatten().map(TicketTypeInput::new_type);
+        Ok(NewOffer {
+            rows: self.seating.as_ref().map_or(Ok(Vec::new()), SeatingInput::rows)?,
+            types: types.collect::<Result<_, _>>()?,
+            // A total besides ticket types counts the seats and the tickets; the engine compares.
+            total,
+            prices: self.prices()?,
+        })
+    }
+
+    /// What is to be for sale instead of what an event has, where that is said.
+    pub fn changed_offer(&self, event: &Event) -> Result<Option<NewOffer>, ApiError> {
+        if !self.offers() {
+            return Ok(None);
+        }
+        let mut offer = self.offer()?;
+        let (old, layout) = (&event.offer, &event.offer.layout);
+        if self.prices_stated() || self.total_seats.is_some() && self.seating.is_none() {
+            let lowest = self.min_price.map_or(Ok(old.min_price), |own| won("min_price", own))?;
+            let highest = self.max_price.map_or(Ok(old.max_price), |own| won("max_price", own))?;
+            offer.prices = Some((lowest, highest));
+        }
+        let standard = layout::Layout::standard(layout.total(), old.min_price, old.max_price);
+        let standard = old.types.is_empty() && standard.is_ok_and(|standard| standard == **layout);
+        if standard && self.seating.is_none() && self.ticket_types.is_none() {
+            offer.total = offer.total.or(Some(layout.total()));
+        } else {
+            self.keep_unstated(&mut offer, event);
+        }
+        Ok(Some(offer))
+    }
+
+    fn keep_unstated(&self, offer: &mut NewOffer, event: &Event) {
+        if self.seating.is_none() {
+            offer.rows = event.offer.layout.rows().to_vec();
+        }
+        if self.ticket_types.is_none() {
+            let types = event.offer.types.iter().map(|own| NewTicketType {
+                name: own.name.clone(),
+                price: own.price,
+                quantity: own.quantity,
+                description: own.description.clone(),
+            });
+            offer.types = types.collect();
+        }
+    }
+
+    fn prices(&self) -> Result<Option<(Won, Won)>, ApiError> {
+        match (self.min_price, self.max_price) {
+            (Some(lowest), Some(highest)) => Ok(Some((won("min_price", lowest)?, won("max_price", highest)?))),
+            (None, None) => Ok(None),
+            (Some(lowest), None) => won("min_price", lowest).map(|own| Some((own, own))),
+            (None, Some(highest)) => won("max_price", highest).map(|own| Some((own, own))),
+        }
+    }
+}
+
+impl SeatingInput {
+    /// The rows; counted before they are made, so that huge numbers cost nothing.
+    fn rows(&self) -> Result<Vec<SeatRow>, ApiError> {
+        let (mut rows, mut seats) = (Vec::new(), 0);
+        for own in &self.sections {
+            let count = in_range("seating.rows", own.rows, MOST_SEATS)?;
+            let per_row = in_range("seating.seats_per_row", own.seats_per_row, MOST_SEATS)?;
+            let price = won("seating.price", own.price)?;
+            seats += u64::from(count) * u64::from(per_row);
+            if seats > u64::from(MOST_SEATS) {
+                return Err(ApiError::field("seating", format!("an event has at most {MOST_SEATS} seats")));
+            }
+            rows.extend(layout::section(&own.name, count * per_row, per_row, price));
+        }
+        Ok(rows)
+    }
+}
+
+impl TicketTypeInput {
+    fn new_type(&self) -> Result<NewTicketType, ApiError> {
+        Ok(NewTicketType {
+            name: self.name.clone(),
+            price: won("ticket_types.price", self.price)?,
+            quantity: in_range("ticket_types.quantity", self.quantity, 1_000_000)?,
+            description: self.description.clone(),
+        })
+    }
+}
+
+fn text(field: &'static str, stated: Option<&String>, most: usize, old: String) -> Result<String, ApiError> {
+    let Some(text) = stated else { return Ok(old) };
+    match text.chars().count() {
+        length if length <= most && !text.trim().is_empty() => Ok(text.clone()),
+        _ => Err(ApiError::field(field, format!("must have 1 to {most} characters"))),
+    }
+}
+
+fn short(
+    field: &'static str,
+    stated: Option<&Option<String>>,
+    most: usize,
+    old: Option<String>,
+) -> Result<Option<String>, ApiError> {
+    match stated {
+        None => Ok(old),
+        Some(text) if text.as_ref().is_some_and(|text| text.chars().count() > most) => {
+            Err(ApiError::field(field, format!("must have at most {most} characters")))
+        }
+        Some(text) => Ok(text.clone()),
+    }
+}
+
+fn window(field: &'static str, stated: Option<&Option<String>>, old: Option<Time>) -> Result<Option<Time>, ApiError> {
+    stated.map_or(Ok(old), |own| own.as_ref().map(|text| moment(field, text)).transpose())
+}
+
+/// A moment in a field.
+pub fn moment(field: &'static str, text: &str) -> Result<Time, ApiError> {
+    clock::parse(text).ok_or_else(|| ApiError::field(field, "must be an ISO 8601 date and time"))
+}
+
+fn won(field: &'static str, amount: Amount) -> Result<Won, ApiError> {
+    amount.won().ok_or_else(|| ApiError::field(field, "must be a whole number of won, not negative"))
+}
+
+fn in_range(field: &'static str, number: i64, most: u32) -> Result<u32, ApiError> {
+    let found = u32::try_from(number).ok().filter(|own| (1..=most).contains(own));
+    found.ok_or_else(|| ApiError::field(field, format!("must be between 1 and {most}")))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use engine::catalogue::{EventStatus, Layout, Offer};
+    use engine::id::{EventId, UserId};
+
+    use super::*;
+
+    fn input(value: serde_json::Value) -> EventInput {
+        serde_json::from_value(value).expect("an event")
+    }
+
+    fn whole() -> serde_json::Value {
+        serde_json::json!({
+            "title": "Coldplay Live in Seoul", "category": "concert", "venue": "고척 스카이돔", "location": "서울",
+            "start_date": "2024-08-20T19:00:00Z", "end_date": "2024-08-20T22:00:00Z",
+            "min_price": 120_000.0, "max_price": 350_000.0, "total_seats": 100,
+        })
+    }
+
+    /// An event with a layout, for tests.
+    pub fn event(layout: Layout) -> Event {
+        let (min_price, max_price) = layout.prices().expect("seats");
+        Event {
+            id: EventId(0x0189_0a5d_ac96_774b_bcce_b302_0990_0000),
+            owner: UserId(1),
+            billing: input(whole()).new_billing().expect("a billing"),
+            offer: Offer { layout: Arc::new(layout), types: Vec::new(), min_price, max_price },
+            status: EventStatus::Draft,
+            version: 1,
+            created_at: Time::from_millis(1_700_000_000_000),
+            updated_at: Time::from_millis(1_700_000_000_000),
+        }
+    }
+
+    fn wrong_field(error: &ApiError) -> String {
+        let body: serde_json::Value = serde_json::from_slice(&error.body("/", Time::NEVER)).expect("JSON");
+        assert_eq!(error.status(), 422, "{body}");
+        body["error"]["details"]["field"].as_str().expect("a field").to_owned()
+    }
+
+    #[test]
+    fn an_event_is_read_as_it_is_written() {
+        let input = input(whole());
+        let (billing, offer) = (input.new_billing().expect("valid"), input.offer().expect("valid"));
+        assert_eq!(billing.title, "Coldplay Live in Seoul");
+        assert_eq!(clock::rfc3339(billing.starts_at), "2024-08-20T19:00:00Z");
+        assert_eq!((offer.total, offer.prices), (Some(100), Some((Won(120_000), Won(350_000)))));
+    }
+
+    #[test]
+    fn a_field_that_is_missing_or_wrong_is_named() {
+        for field in ["title", "category", "venue", "location", "start_date", "end_date"] {
+            let mut value = whole();
+            value.as_object_mut().expect("an object").remove(field);
+            assert_eq!(wrong_field(&input(value).new_billing().expect_err(field)), field);
+        }
+        for (field, wrong) in [
+            ("title", serde_json::json!(" ")),
+            ("venue", serde_json::json!("v".repeat(201))),
+            ("start_date", serde_json::json!("someday")),
+            ("sale_end", serde_json::json!("2024-13-01")),
+            ("waiting_room", serde_json::json!({"capacity": 0, "pass_seconds": 1})),
+        ] {
+            let mut value = whole();
+            value[field] = wrong;
+            assert_eq!(wrong_field(&input(value).new_billing().expect_err(field)), field);
+        }
+        for (field, wrong) in [
+            ("total_seats", serde_json::json!(0)),
+            ("total_seats", serde_json::json!(200_001)),
+            ("min_price", serde_json::json!(-1)),
+            ("max_price", serde_json::json!(0.5)),
+            (
+                "seating",
+                serde_json::json!({"sections": [{"name": "A", "rows": 200_000, "seats_per_row": 200_000, "price": 1}]}),
+            ),
+        ] {
+            let mut value = whole();
+            value[field] = wrong;
+            assert_eq!(wrong_field(&input(value).offer().expect_err(field)), field);
+        }
+    }
+
+    #[test]
+    fn null_clears_and_absence_keeps() {
+        let old = input(serde_json::json!({"artist_name": "Coldplay", "tags": ["Rock"], "max_per_user": 4}));
+        let blank = input(whole()).new_billing().expect("valid");
+        let old = old.billing(blank).expect("valid");
+        let kept = input(serde_json::json!({"title": "New"})).billing(old.clone()).expect("valid");
+        assert_eq!(
+            (kept.title.as_str(), kept.artist.as_deref(), kept.max_per_user),
+            ("New", Some("Coldplay"), Some(4))
+        );
+        let cleared = serde_json::json!({"artist_name": null, "max_per_user": null, "tags": []});
+        let cleared = input(cleared).billing(old).expect("valid");
+        assert_eq!((cleared.artist, cleared.max_per_user, cleared.tags.len()), (None, None, 0));
+    }
+
+    #[test]
+    fn a_changed_price_lays_a_standard_hall_out_anew_and_leaves_any_other() {
+        let change = input(serde_json::json!({"max_price": 500_000}));
+        let standard = event(Layout::standard(100, Won(1_000), Won(3_000)).expect("a layout"));
+        let offer = change.changed_offer(&standard).expect("valid").expect("a change");
+        assert_eq!((offer.rows.len(), offer.total), (0, Some(100)));
+        assert_eq!(offer.prices, Some((Won(1_000), Won(500_000))));
+
+        let own = event(Layout::new(layout::section("A", 10, 5, Won(1_000)).collect()).expect("a layout"));
+        let offer = change.changed_offer(&own).expect("valid").expect("a change");
+        assert_eq!((offer.rows.len(), offer.total), (2, None));
+        assert!(input(serde_json::json!({"title": "New"})).changed_offer(&own).expect("valid").is_none());
+    }
+}
