@@ -229,11 +229,10 @@ fn returned() -> ApiError {
     ),
     responses(
         (status = 200, description = "It is given up", body = Cancelled),
-        (status = 400, description = "Given up before, or lapsed", body = ErrorEnvelope),
+        (status = 400, description = "Given up before, lapsed, or its ticket was used", body = ErrorEnvelope),
         (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
         (status = 403, description = "Somebody else's", body = ErrorEnvelope),
         (status = 404, description = "No such booking", body = ErrorEnvelope),
-        (status = 409, description = "Its ticket was used", body = ErrorEnvelope),
     ))]
 async fn cancel(
     State(state): State<AppState>,
@@ -245,5 +244,19 @@ async fn cancel(
         Role::Admin => Canceller::House,
         Role::User | Role::Organizer => Canceller::Buyer(caller.user),
     };
-    act(&state, &attempt, CancelReservation { reservation: read_id(&id)?, by }, wire::cancelled).await
+    let command = CancelReservation { reservation: read_id(&id)?, by };
+    let (path, at) = (attempt.path.clone(), state.desk.now());
+    let render = move |verdict: Result<&Reservation, &Refusal>| match verdict {
+        Ok(own) => ok(&wire::cancelled(own)),
+        Err(refusal) => not_given_up(refusal).answer(&path, at),
+    };
+    Ok(once::run(&state, &attempt, command, render).await?)
+}
+
+/// At the door a used ticket clashes with its first use; here it is only one more reason why not.
+fn not_given_up(refusal: &Refusal) -> ApiError {
+    match refusal {
+        Refusal::TicketUsed { .. } => ApiError::bad_request(refusal.to_string()),
+        other => other.into(),
+    }
 }
