@@ -44,7 +44,7 @@ pub struct Wish<'a> {
 }
 
 impl Ground {
-    /// Makes `events` more events of `seats` seats and, for a first time, the buyers; `known` are the events there are.
+    /// Makes `events` events of `seats` seats, and buyers; what is left of `known` stays on offer too.
     ///
     /// # Errors
     /// When the store fails.
@@ -53,21 +53,27 @@ impl Ground {
         secret: &Secret,
         events: usize,
         seats: u32,
-        known: Vec<String>,
+        known: Option<&Self>,
     ) -> Result<Rc<Self>, Failure> {
         let desk = Desk::open(config).await.map_err(Failure::new)?;
-        let mut all = known;
         let made = make(&desk, events, seats).await;
         let buyers = buyers(&desk).await;
         let tokens = Tokens::new(secret.reveal().as_bytes(), 7 * DAY, 7 * DAY);
         let now = desk.now();
         desk.close().await;
-        all.extend(made?);
         let tokens = buyers?.iter().map(|buyer| tokens.access(buyer, now)).collect();
-        let count = u32::try_from(all.len()).map_err(Failure::new)?;
+        let (mut all, mut free) = known.map_or_else(Default::default, Self::left);
+        let first = u32::try_from(all.len()).map_err(Failure::new)?;
+        all.extend(made?);
+        let end = u32::try_from(all.len()).map_err(Failure::new)?;
+        free.extend(first.saturating_mul(seats)..end.saturating_mul(seats));
         let mut random = Random(0x6d61_6570_796f);
-        let free = shuffled(count.saturating_mul(seats), &mut random);
+        shuffle(&mut free, &mut random);
         Ok(Rc::new(Self { events: all, seats, tokens, free: RefCell::new(free), random: RefCell::new(random) }))
+    }
+
+    fn left(&self) -> (Vec<String>, Vec<u32>) {
+        (self.events.clone(), self.free.borrow().clone())
     }
 
     /// A random seat nobody asked for yet; any random seat when all were.
@@ -135,13 +141,12 @@ async fn register(desk: &Desk, email: String, role: Role) -> Result<User, Stoppe
     desk.run(RegisterUser { email, password_hash: None, name: "측정".to_owned(), phone: None, role }).await
 }
 
-/// The numbers below `count` in random order (Fisher and Yates).
-fn shuffled(count: u32, random: &mut Random) -> Vec<u32> {
-    let mut all: Vec<u32> = (0..count).collect();
-    for last in (1..count).rev() {
-        all.swap(last as usize, random.below(last + 1) as usize);
+/// Puts places into random order (Fisher and Yates).
+fn shuffle(places: &mut [u32], random: &mut Random) {
+    for last in (1..places.len()).rev() {
+        let bound = u32::try_from(last + 1).unwrap_or(u32::MAX);
+        places.swap(last, random.below(bound) as usize);
     }
-    all
 }
 
 /// Xorshift (Marsaglia, 2003): the same order in every run.
@@ -162,11 +167,13 @@ mod tests {
 
     #[test]
     fn every_seat_is_wished_for_once_before_any_twice() {
+        let mut places: Vec<u32> = (0..300).collect();
+        shuffle(&mut places, &mut Random(7));
         let ground = Ground {
             events: vec!["e".to_owned(), "f".to_owned()],
             seats: 150,
             tokens: vec!["t".to_owned(), "u".to_owned()],
-            free: RefCell::new(shuffled(300, &mut Random(7))),
+            free: RefCell::new(places),
             random: RefCell::new(Random(7)),
         };
         let place = |wish: &Wish<'_>| format!("{} {}", wish.event, wish.seat);

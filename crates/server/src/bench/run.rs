@@ -27,13 +27,13 @@ use crate::folder::random_hex;
 pub fn all(args: &BenchArgs) -> Result<Table, Failure> {
     let runtime = runtime()?;
     let mut bench = Bench::new(args, &runtime)?;
-    let small = bench.prepare(args.events, Vec::new())?;
+    let small = bench.prepare(args.events, None)?;
     let gathered = bench.first_server(&small)?;
     if args.wants(Scene::Ungathered) {
         bench.ungathered(&small, &gathered)?;
     }
     if args.wants(Scene::Scale) {
-        bench.scale(&small, &gathered)?;
+        bench.scale(&small)?;
     }
     Ok(bench.table)
 }
@@ -83,7 +83,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Makes more events, with no server on the store.
-    fn prepare(&self, events: u16, known: Vec<String>) -> Result<Rc<Ground>, Failure> {
+    fn prepare(&self, events: u16, known: Option<&Ground>) -> Result<Rc<Ground>, Failure> {
         let store = match &self.args.database_url {
             Some(url) => StoreConfig::Postgres(url.clone()),
             None => StoreConfig::Sqlite(self.scratch.0.clone()),
@@ -134,8 +134,8 @@ impl<'a> Bench<'a> {
         let echo = self.measure(self.echo.address, || Same::echo(ground))?;
         self.table.rate("JSON echo (the ceiling)", &echo, "itself", echo.rate(), Floor::None);
         let floor = Floor::AtLeast(if self.postgres() { 0.20 } else { 0.25 });
-        // The other measurements of holds are told as ratios to this one.
-        let others = [Scene::Holds, Scene::Ungathered, Scene::Scale];
+        // What gathering brings is told as a ratio to this.
+        let others = [Scene::Holds, Scene::Ungathered];
         let holds = match others.into_iter().any(|scene| self.args.wants(scene)) {
             true => self.holds("holds", ground, &server, floor)?,
             false => Holds { ratio: 0.0, rate: 0.0 },
@@ -188,15 +188,19 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    fn scale(&mut self, small: &Ground, few: &Holds) -> Result<(), Failure> {
-        let more = self.args.events.saturating_mul(9);
-        let large = self.prepare(more, small.events.clone())?;
-        let server = self.start(&[])?;
-        let seats = large.events.len() * large.seats as usize;
-        let many = self.holds(&format!("holds, {seats} seats in the store"), &large, &server, Floor::None)?;
-        let figure = many.ratio / few.ratio.max(f64::MIN_POSITIVE);
+    /// Holds once more, on a server just started, and then with ten times the seats on another just started.
+    fn scale(&mut self, small: &Rc<Ground>) -> Result<(), Failure> {
+        let few = self.holds_of(small)?;
+        let large = self.prepare(self.args.events.saturating_mul(9), Some(small))?;
+        let figure = self.holds_of(&large)? / few.max(f64::MIN_POSITIVE);
         self.table.figure("ten times the seats", figure, "of the holds (by ratio to echo)", Floor::AtLeast(0.8));
         Ok(())
+    }
+
+    fn holds_of(&mut self, ground: &Rc<Ground>) -> Result<f64, Failure> {
+        let server = self.start(&[])?;
+        let seats = ground.events.len() * ground.seats as usize;
+        Ok(self.holds(&format!("holds, {seats} seats in the store"), ground, &server, Floor::None)?.ratio)
     }
 }
 
