@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::wire::{Booking, BookingDetail, BookingPage, Cancelled, Confirm, Confirmed, ListQuery, NewBooking};
-use super::errors::{ApiError, ErrorEnvelope, act, code, ok};
+use super::errors::{ApiError, ReadProblems, WriteProblems, act, code, ok};
 use crate::caller::Caller;
 use crate::once::{self, Bare, Posted};
 use crate::query::{Page, Query};
@@ -38,16 +38,17 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Hold up to four seats or tickets for ten minutes.
-#[utoipa::path(post, path = "/api/bookings", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    post, path = "/api/bookings", operation_id = "create_booking",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewBooking,
     responses(
         (status = 200, description = "The seats are held", body = Booking),
-        (status = 400, description = "Taken, too many, or another total", body = ErrorEnvelope),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "More than one person may have", body = ErrorEnvelope),
-        (status = 404, description = "No such event, seat or ticket type", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+        WriteProblems,
+    )
+)]
 async fn create(
     State(state): State<AppState>,
     caller: Caller,
@@ -72,14 +73,15 @@ async fn create(
 }
 
 /// One booking. Its owner's and admins' to see.
-#[utoipa::path(get, path = "/api/bookings/{booking_id}", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    get, path = "/api/bookings/{booking_id}", operation_id = "get_booking",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(("booking_id" = String, Path, description = "The booking")),
     responses(
         (status = 200, description = "The booking", body = BookingDetail),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "Somebody else's", body = ErrorEnvelope),
-        (status = 404, description = "No such booking", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+    )
+)]
 async fn get(
     State(state): State<AppState>,
     caller: Caller,
@@ -119,14 +121,15 @@ async fn intent_of(state: &AppState, reservation: &Reservation) -> Result<Option
 }
 
 /// A person's bookings, newest first. The person's own and admins' to see.
-#[utoipa::path(get, path = "/api/bookings/user/{user_id}", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    get, path = "/api/bookings/user/{user_id}", operation_id = "list_user_bookings",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(("user_id" = String, Path, description = "Whose"), ListQuery),
     responses(
         (status = 200, description = "A page of bookings", body = BookingPage),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "Somebody else's", body = ErrorEnvelope),
-        (status = 422, description = "A query value is not allowed", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+    )
+)]
 async fn of_user(
     State(state): State<AppState>,
     caller: Caller,
@@ -141,13 +144,15 @@ async fn of_user(
 }
 
 /// The caller's own bookings, newest first.
-#[utoipa::path(get, path = "/api/bookings/my", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    get, path = "/api/bookings/my", operation_id = "list_my_bookings",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(ListQuery),
     responses(
         (status = 200, description = "A page of bookings", body = BookingPage),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 422, description = "A query value is not allowed", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+    )
+)]
 async fn mine(
     State(state): State<AppState>,
     caller: Caller,
@@ -170,7 +175,9 @@ async fn list(state: &AppState, user: UserId, query: ListQuery) -> Result<Bookin
 }
 
 /// Confirm a booking with a payment that has succeeded. Asking again gives the same answer.
-#[utoipa::path(post, path = "/api/bookings/{booking_id}/confirm", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    post, path = "/api/bookings/{booking_id}/confirm", operation_id = "confirm_booking",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(
         ("booking_id" = String, Path, description = "The booking"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -178,11 +185,10 @@ async fn list(state: &AppState, user: UserId, query: ListQuery) -> Result<Bookin
     request_body = Confirm,
     responses(
         (status = 200, description = "It is confirmed", body = Confirmed),
-        (status = 400, description = "Not paid (PAYMENT_FAILED) or lapsed (BOOKING_EXPIRED)", body = ErrorEnvelope),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "Somebody else's", body = ErrorEnvelope),
-        (status = 404, description = "No such booking", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+        WriteProblems,
+    )
+)]
 async fn confirm(
     State(state): State<AppState>,
     caller: Caller,
@@ -222,18 +228,19 @@ fn returned() -> ApiError {
 }
 
 /// Give a booking up. What was paid goes back the way it came.
-#[utoipa::path(post, path = "/api/bookings/{booking_id}/cancel", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    post, path = "/api/bookings/{booking_id}/cancel", operation_id = "cancel_booking",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(
         ("booking_id" = String, Path, description = "The booking"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
     ),
     responses(
         (status = 200, description = "It is given up", body = Cancelled),
-        (status = 400, description = "Given up before, lapsed, or its ticket was used", body = ErrorEnvelope),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "Somebody else's", body = ErrorEnvelope),
-        (status = 404, description = "No such booking", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+        WriteProblems,
+    )
+)]
 async fn cancel(
     State(state): State<AppState>,
     caller: Caller,

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use self::wire::{CanceledIntent, Intent, NewIntent, PaymentView, Received, SandboxCard};
 use super::bookings::read_id;
-use super::errors::{ApiError, ErrorEnvelope, act, code, ok};
+use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, act, code, ok};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::gateway::{self, GatewayError, NotReceived};
@@ -32,17 +32,17 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Open the payment of a held booking. A booking has one that is not cancelled; asking again gives the same.
-#[utoipa::path(post, path = "/api/payment/create-intent", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    post, path = "/api/payment/create-intent", operation_id = "create_payment_intent",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewIntent,
     responses(
         (status = 200, description = "The payment is open", body = Intent),
-        (status = 400, description = "Another amount or currency, or the booking is not held", body = ErrorEnvelope),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "Somebody else's", body = ErrorEnvelope),
-        (status = 404, description = "No such booking", body = ErrorEnvelope),
-        (status = 503, description = "The gateway cannot be reached", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+        WriteProblems,
+    )
+)]
 async fn create_intent(
     State(state): State<AppState>,
     caller: Caller,
@@ -111,14 +111,15 @@ fn failed(error: &GatewayError) -> ApiError {
 }
 
 /// Where a payment stands. Its payer's and admins' to see.
-#[utoipa::path(get, path = "/api/payment/{payment_intent_id}", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    get, path = "/api/payment/{payment_intent_id}", operation_id = "get_payment",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(("payment_intent_id" = String, Path, description = "The payment")),
     responses(
         (status = 200, description = "The payment", body = PaymentView),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "Somebody else's", body = ErrorEnvelope),
-        (status = 404, description = "No such payment", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+    )
+)]
 async fn get(
     State(state): State<AppState>,
     caller: Caller,
@@ -132,19 +133,19 @@ async fn get(
 }
 
 /// Call a payment off before anything was taken. The hold runs on.
-#[utoipa::path(post, path = "/api/payment/{payment_intent_id}/cancel", tag = "ticketing_pro",
-    security(("bearer" = [])),
+#[utoipa::path(
+    post, path = "/api/payment/{payment_intent_id}/cancel", operation_id = "cancel_payment",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(
         ("payment_intent_id" = String, Path, description = "The payment"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
     ),
     responses(
         (status = 200, description = "It is called off", body = CanceledIntent),
-        (status = 400, description = "Already succeeded or called off", body = ErrorEnvelope),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "Somebody else's", body = ErrorEnvelope),
-        (status = 404, description = "No such payment", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+        WriteProblems,
+    )
+)]
 async fn cancel(
     State(state): State<AppState>,
     caller: Caller,
@@ -157,8 +158,9 @@ async fn cancel(
 }
 
 /// Pay in the sandbox, which moves no money. A signed webhook follows, as from a real gateway.
-#[utoipa::path(post, path = "/api/payment/{payment_intent_id}/confirm", tag = "ticketing_pro",
-    security(("bearer" = [])),
+#[utoipa::path(
+    post, path = "/api/payment/{payment_intent_id}/confirm", operation_id = "confirm_payment",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(
         ("payment_intent_id" = String, Path, description = "The payment"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -166,13 +168,11 @@ async fn cancel(
     request_body = SandboxCard,
     responses(
         (status = 200, description = "Succeeded, or the bank wants proof", body = PaymentView),
-        (status = 400, description = "Called off, or not the sandbox's", body = ErrorEnvelope),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
+        ReadProblems,
+        WriteProblems,
         (status = 402, description = "Declined", body = ErrorEnvelope),
-        (status = 403, description = "Somebody else's", body = ErrorEnvelope),
-        (status = 404, description = "No such payment", body = ErrorEnvelope),
-        (status = 422, description = "Not the name of a card", body = ErrorEnvelope),
-    ))]
+    )
+)]
 async fn confirm(
     State(state): State<AppState>,
     caller: Caller,
@@ -197,13 +197,16 @@ fn is_declined(charged: &Payment) -> bool {
 }
 
 /// The gateway's word of what became of a payment. Only what is signed with the shared secret counts.
-#[utoipa::path(post, path = "/api/payment/webhook", tag = "ticketing_pro",
+#[utoipa::path(
+    post, path = "/api/payment/webhook", operation_id = "receive_payment_webhook", tag = "ticketing_pro",
     params(("stripe-signature" = String, Header, description = "`t=…,v1=…`, HMAC-SHA256 of `{t}.{body}`")),
     request_body(content = Object, description = "An event as Stripe writes it"),
     responses(
         (status = 200, description = "Taken", body = Received),
-        (status = 400, description = "The signature does not count", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+        WriteProblems,
+    )
+)]
 async fn webhook(
     State(state): State<AppState>,
     headers: HeaderMap,

@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::bookings::owned;
-use super::errors::{ApiError, ErrorEnvelope, code, ok};
+use super::errors::{ApiError, ReadProblems, WriteProblems, code, ok};
 use crate::caller::Caller;
 use crate::once::{self, Posted};
 use crate::state::AppState;
@@ -45,15 +45,15 @@ struct Admitted {
 }
 
 /// The ticket of a confirmed booking as a QR that changes every minute: SVG, or PNG where that is accepted.
-#[utoipa::path(get, path = "/api/tickets/{booking_id}/qr", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    get, path = "/api/tickets/{booking_id}/qr", operation_id = "get_ticket_qr",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(("booking_id" = String, Path, description = "The booking")),
     responses(
         (status = 200, description = "The QR", content((String = "image/svg+xml"), (Vec<u8> = "image/png"))),
-        (status = 400, description = "The booking is not confirmed", body = ErrorEnvelope),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "Somebody else's", body = ErrorEnvelope),
-        (status = 404, description = "No such booking", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+    )
+)]
 async fn qr(
     State(state): State<AppState>,
     caller: Caller,
@@ -81,16 +81,17 @@ fn wants_png(headers: &HeaderMap) -> bool {
 }
 
 /// Let in whoever shows this code. A ticket lets in once. For organizers and admins.
-#[utoipa::path(post, path = "/api/tickets/verify", tag = "ticketing_pro", security(("bearer" = [])),
+#[utoipa::path(
+    post, path = "/api/tickets/verify", operation_id = "verify_ticket",
+    tag = "ticketing_pro", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = Scan,
     responses(
         (status = 200, description = "Let them in", body = Admitted),
-        (status = 400, description = "Forged, out of date, or not paid any more", body = ErrorEnvelope),
-        (status = 401, description = "Nobody is signed in", body = ErrorEnvelope),
-        (status = 403, description = "Not staff", body = ErrorEnvelope),
-        (status = 409, description = "Used before", body = ErrorEnvelope),
-    ))]
+        ReadProblems,
+        WriteProblems,
+    )
+)]
 async fn verify(
     State(state): State<AppState>,
     caller: Caller,
