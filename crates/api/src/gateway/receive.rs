@@ -123,6 +123,10 @@ pub async fn find(state: &AppState, name: &str) -> Result<Option<Payment>, Unava
     {
         return Ok(Some(payment));
     }
+    // A gateway's id is plain; what is not plain is nobody's, and not every store can be asked for it.
+    if name.is_empty() || name.len() > 255 || name.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return Ok(None);
+    }
     state.desk.payment_by_reference(name).await
 }
 

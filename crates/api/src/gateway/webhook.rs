@@ -76,7 +76,7 @@ pub fn read(body: &[u8]) -> Result<Option<Notice>, NoEvent> {
     // serde would take an array for a struct.
     let event: serde_json::Map<String, Value> = serde_json::from_slice(body).map_err(|_| NoEvent)?;
     let event = Event::deserialize(Value::Object(event)).map_err(|_| NoEvent)?;
-    if event.id.is_empty() || event.id.len() > 255 {
+    if event.id.is_empty() || event.id.len() > 255 || event.id.contains('\0') {
         return Err(NoEvent);
     }
     let Some(of_charge) = is_of_charge(&event.kind) else { return Ok(None) };
@@ -234,6 +234,7 @@ mod tests {
             "{}",
             r#"{"id":"evt_1"}"#,
             r#"{"id":"","type":"x"}"#,
+            r#"{"id":"\u0000","type":"x"}"#,
             r#"{"id":1,"type":"x"}"#,
         ] {
             assert_eq!(read(wrong.as_bytes()), Err(NoEvent), "{wrong}");

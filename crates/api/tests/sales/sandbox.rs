@@ -99,7 +99,9 @@ async fn a_payment_is_opened_only_for_what_it_costs_and_by_whom_it_concerns() {
     let intent = intent["payment_intent_id"].as_str().expect("an id");
     stage.get(&format!("/api/payment/{intent}"), &other).await.refused(403, "FORBIDDEN");
     stage.get(&format!("/api/payments/{intent}"), &stage.admin).await.expect(200);
-    stage.get("/api/payment/pi_unknown", &buyer).await.refused(404, "NOT_FOUND");
+    for unknown in ["pi_unknown", "pi_%00", "%ED%95%9C", &"p".repeat(300)] {
+        stage.get(&format!("/api/payment/{unknown}"), &buyer).await.refused(404, "NOT_FOUND");
+    }
     pay(&stage, &other, intent, "card_visa_4242").await.refused(403, "FORBIDDEN");
     pay(&stage, &buyer, intent, "a coin").await.refused(422, "INVALID_REQUEST");
 }
