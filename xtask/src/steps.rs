@@ -1,7 +1,7 @@
 //! The steps of a run: each shows what it is doing, how long it took and what its tests said.
 
 use std::fmt;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Steps {
             Err(error) => println!("{program} cannot be run: {error}"),
             Ok(mut child) => {
                 let output = child.stdout.take().map(BufReader::new);
-                for line in output.into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
+                for line in output.into_iter().flat_map(BufReader::lines).map_while(Result::ok) {
                     println!("{line}");
                     step.note(&line);
                 }
