@@ -23,7 +23,7 @@ const JOBS_GRACE: Duration = Duration::from_secs(10);
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// The longest wait after an error.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 /// Whoever took a job has this long before somebody else may, in seconds.
 const JOB_LEASE: i64 = 30;
 /// The longest wait between two attempts at a job, in seconds.
@@ -109,14 +109,16 @@ async fn expire(desk: Desk) -> Result<Next, String> {
         let desk = desk.clone();
         running.spawn(async move { desk.run(ExpireReservation { reservation }).await });
     }
+    let mut tidied = false;
     while let Some(expired) = running.join_next().await {
         match expired.map_err(text)? {
-            // Refused: it is gone, so there is nothing left to tidy up.
-            Ok(_) | Err(Stopped::Refused(_)) => {}
+            Ok(expired) => tidied |= expired,
+            // It is gone, so there is nothing left to tidy up.
+            Err(Stopped::Refused(_)) => {}
             Err(stopped) => return Err(text(stopped)),
         }
     }
-    Ok(if full { Next::AtOnce } else { Next::After(EXPIRY_PULSE) })
+    Ok(if full && tidied { Next::AtOnce } else { Next::After(EXPIRY_PULSE) })
 }
 
 /// Takes up as many due jobs as there is room for and lets them run; waits for none of them.
