@@ -304,7 +304,8 @@ async fn save<T: Tx>(
     facts: &[Fact],
     around: &Surroundings<'_>,
 ) -> Result<(), StoreError> {
-    let stream: Vec<OutboxRow> = facts.iter().map(|fact| OutboxRow::new(fact, around.now, around.node)).collect();
+    let stream: Vec<OutboxRow> =
+        facts.iter().map(|fact| OutboxRow::new(fact, world, around.now, around.node)).collect();
     try_join!(
         tx.insert(answers),
         save_slots(tx, &world.emails),

@@ -4,7 +4,6 @@
 //! notes how far positions have been given out and which transactions were still under way; once all of those are
 //! over, everything up to the noted position is there to be read, in order.
 
-use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -63,7 +62,7 @@ async fn step(desk: &Desk, position: &mut Option<i64>, mark: &mut Option<Mark>) 
         let kinds = &[Kind::Int, Kind::Int, Kind::Text, Kind::Bytes, Kind::Text];
         let rows = reads.query(READ, params, kinds).await?;
         let Some(Value::Int(last)) = rows.last().and_then(|row| row.first()).cloned() else { break };
-        take(desk, rows).await?;
+        take(desk, rows)?;
         from = last;
     }
     *position = Some(noted.given);
@@ -78,10 +77,9 @@ async fn given(reads: &reads::Reads) -> Result<Mark, Unavailable> {
     Ok(Mark { given: columns.int()?, begun: columns.int()? })
 }
 
-/// Reads anew, for each event looked at here, the seats that others changed.
-async fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
+/// Takes what other nodes changed into this node's memory.
+fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
     let shared = &desk.0.shared;
-    let mut touched: BTreeMap<EventId, Vec<u32>> = BTreeMap::new();
     for row in rows {
         let mut columns = Columns::new(row);
         let (_, node, fact, event) = (columns.int()?, columns.int()?, columns.text()?, columns.id::<EventId>()?);
@@ -90,39 +88,21 @@ async fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
         }
         if fact.starts_with("event_") {
             shared.catalogue.forget(event);
-        } else if shared.views.has(event) {
-            touched.entry(event).or_default().extend(seats_of(&columns.text()?));
+        } else {
+            shared.views.fill(event, seats_of(&columns.text()?));
         }
-    }
-    for (event, seats) in touched {
-        refresh(desk, event, &seats).await?;
     }
     Ok(())
 }
 
-fn seats_of(body: &str) -> Vec<u32> {
-    let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-    let seats = body["seats"].as_array().cloned().unwrap_or_default();
-    seats.iter().filter_map(serde_json::Value::as_u64).filter_map(|seat| u32::try_from(seat).ok()).collect()
-}
-
-async fn refresh(desk: &Desk, event: EventId, seats: &[u32]) -> Result<(), Unavailable> {
-    for some in seats.chunks(500) {
-        // Whole numbers of our own making: they need no placeholders.
-        let list: Vec<String> = some.iter().map(u32::to_string).collect();
-        let sql = format!(
-            "SELECT ordinal, version, claimed_until FROM claims WHERE event_id = ?1 AND ordinal IN ({})",
-            list.join(", ")
-        );
-        let rows = desk.0.reads.query(&sql, vec![event.0.value()], &[Kind::Int, Kind::Int, Kind::Int]).await?;
-        let mut claims = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut columns = Columns::new(row);
-            claims.push((columns.count()?, columns.int()?, Time(columns.int()?)));
-        }
-        let seed = 0;
-        let count = desk.event(event).await?.map_or(0, |event| event.offer.layout.total());
-        desk.0.shared.views.view(event, count, seed).fill(claims);
+/// The seats a fact tells of: ordinal, version, and until when each is claimed.
+fn seats_of(body: &str) -> Vec<(u32, i64, Time)> {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        #[serde(default)]
+        seats: Vec<(u32, i64, i64)>,
     }
-    Ok(())
+    let body = serde_json::from_str::<Body>(body);
+    let seats = body.map(|body| body.seats).unwrap_or_default();
+    seats.into_iter().map(|(ordinal, version, until)| (ordinal, version, Time(until))).collect()
 }

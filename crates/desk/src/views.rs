@@ -76,9 +76,12 @@ impl Views {
         }
     }
 
-    /// Whether an event has a view: only then do changes of its seats matter here.
-    pub(crate) fn has(&self, event: EventId) -> bool {
-        self.0.lock().contains_key(&event)
+    /// Takes claims of an event that others changed, if it has a view.
+    pub(crate) fn fill(&self, event: EventId, claims: Vec<(u32, i64, Time)>) {
+        let view = self.0.lock().get(&event).cloned();
+        if let Some(view) = view {
+            view.fill(claims);
+        }
     }
 
     /// Drops the view of an event, so that the next look fills it anew.

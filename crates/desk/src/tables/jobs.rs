@@ -4,6 +4,7 @@ use engine::id::JobId;
 use engine::jobs::{Errand, Job};
 use engine::payments::News;
 use engine::time::Time;
+use engine::world::World;
 
 use super::{Table, id_values, values};
 use crate::value::{Columns, Corrupt, Kind, Value};
@@ -165,10 +166,11 @@ impl OutboxRow {
         ("body", Kind::Text),
     ];
 
-    pub(crate) fn new(fact: &Fact, made_at: Time, node: i64) -> Self {
+    /// The row of a fact; its seats as the world leaves them, so that other nodes need not read them again.
+    pub(crate) fn new(fact: &Fact, world: &World, made_at: Time, node: i64) -> Self {
         let row = |fact, event, subject, body| Self { made_at, node, fact, event, subject, body };
         let told = |fact, own: &Reservation, freed: Option<&[u32]>| {
-            row(fact, own.event.0, own.id.0, reservation_text(own, freed))
+            row(fact, own.event.0, own.id.0, reservation_text(own, freed, world))
         };
         match fact {
             Fact::Held(own) => told("held", own, None),
@@ -186,9 +188,13 @@ impl OutboxRow {
     }
 }
 
-fn reservation_text(own: &Reservation, freed: Option<&[u32]>) -> String {
-    let seats: Vec<u32> = own.seats.iter().map(|seat| seat.ordinal).collect();
-    let items: Vec<_> = own.items.iter().map(|item| (item.ticket_type.0.to_string(), item.quantity)).collect();
+fn reservation_text(own: &Reservation, freed: Option<&[u32]>, world: &World) -> String {
+    let claim = |ordinal: u32| {
+        let claim = world.claims.get(&(own.event, ordinal))?;
+        Some((ordinal, claim.version, claim.until.0))
+    };
+    let seats: Vec<_> = own.seats.iter().filter_map(|seat| claim(seat.ordinal)).collect();
+    let items: Vec<_> = own.items.iter().map(|item| (format!("{:032x}", item.ticket_type.0), item.quantity)).collect();
     serde_json::json!({
         "user": format!("{:032x}", own.user.0),
         "seats": seats,
