@@ -55,6 +55,16 @@ impl Measured {
         if self.seconds > 0.0 { self.latencies.len() as f64 / self.seconds } else { 0.0 }
     }
 
+    /// The rate as a ratio to another; not a number where it is not sound or there is no other.
+    pub fn ratio_to(&self, base: f64) -> f64 {
+        if self.is_sound() && base > 0.0 { self.rate() / base } else { f64::NAN }
+    }
+
+    /// Whether hardly any unit failed: a rate among many failures says nothing.
+    pub fn is_sound(&self) -> bool {
+        self.errors.values().sum::<u64>() * 100 <= self.latencies.len() as u64
+    }
+
     /// The latency below which this share of units stayed, in milliseconds.
     pub fn percentile(&self, share: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1);
@@ -217,5 +227,15 @@ mod tests {
             Measured { latencies: (0..=100).map(|n| n * 1_000).collect(), errors: BTreeMap::new(), seconds: 2.0 };
         assert_eq!((measured.percentile(0.5), measured.percentile(0.99), measured.rate()), (50.0, 99.0, 50.5));
         assert_eq!(Measured::default().percentile(0.5), 0.0);
+    }
+
+    #[test]
+    fn more_than_one_failure_in_a_hundred_makes_a_rate_unsound() {
+        let measured = |failed| Measured {
+            latencies: vec![1; 100],
+            errors: BTreeMap::from([("why".to_owned(), failed)]),
+            seconds: 1.0,
+        };
+        assert!(measured(1).is_sound() && !measured(2).is_sound());
     }
 }

@@ -125,7 +125,8 @@ impl<'a> Bench<'a> {
     fn holds(&mut self, what: &str, ground: &Rc<Ground>, server: &Server, floor: Floor) -> Result<Holds, Failure> {
         let (measured, echo) = self.beside_echo(ground, server.address, || Hold(ground.clone()))?;
         self.table.rate(what, &measured, "echo", echo, floor);
-        Ok(Holds { ratio: measured.rate() / echo.max(1.0), rate: measured.rate() })
+        let rate = if measured.is_sound() { measured.rate() } else { f64::NAN };
+        Ok(Holds { ratio: measured.ratio_to(echo), rate })
     }
 
     /// Everything that is measured on the store as it is first made.
@@ -184,7 +185,7 @@ impl<'a> Bench<'a> {
         let server = self.start(&[("LIMITS_BATCH", "1"), ("LIMITS_GATHERERS", "16")])?;
         let single = self.holds("holds, gathering off", ground, &server, Floor::None)?;
         let floor = if self.postgres() { Floor::AtLeast(5.0) } else { Floor::None };
-        self.table.figure("gathering", gathered.rate / single.rate.max(1.0), "times as many holds", floor);
+        self.table.figure("gathering", gathered.rate / single.rate, "times as many holds", floor);
         Ok(())
     }
 
@@ -192,7 +193,7 @@ impl<'a> Bench<'a> {
     fn scale(&mut self, small: &Rc<Ground>) -> Result<(), Failure> {
         let few = self.holds_of(small)?;
         let large = self.prepare(self.args.events.saturating_mul(9), Some(small))?;
-        let figure = self.holds_of(&large)? / few.max(f64::MIN_POSITIVE);
+        let figure = self.holds_of(&large)? / few;
         self.table.figure("ten times the seats", figure, "of the holds (by ratio to echo)", Floor::AtLeast(0.8));
         Ok(())
     }

@@ -18,6 +18,7 @@ pub enum Floor {
 impl Floor {
     fn verdict(self, figure: f64) -> &'static str {
         match self {
+            _ if figure.is_nan() => "VOID, see below",
             Self::AtLeast(floor) if figure >= floor => "reached",
             Self::Below(limit) if figure < limit => "reached",
             Self::AtLeast(_) | Self::Below(_) => "MISSED",
@@ -44,7 +45,7 @@ pub struct Table {
 impl Table {
     /// A rate, as a ratio to another of the same run.
     pub fn rate(&mut self, what: &str, measured: &Measured, against: &str, base: f64, floor: Floor) {
-        let ratio = if base > 0.0 { measured.rate() / base } else { 0.0 };
+        let ratio = measured.ratio_to(base);
         self.line([
             what.to_owned(),
             format!("{:.0}", measured.rate()),
@@ -92,7 +93,7 @@ impl Table {
         let mut text = format!("{}|{rule}\n", row(&head));
         text.extend(self.lines.iter().map(row));
         if !self.errors.is_empty() {
-            text += "\nNot answered with success, and not counted:\n";
+            text += "\nNot answered with success, and not counted (more than one in a hundred makes a figure void; more --seats may help):\n";
             text.extend(self.errors.iter().map(|(error, count)| format!("- {count} × {error}\n")));
         }
         text
@@ -109,11 +110,12 @@ mod tests {
         table.figure("memory", 299.94, "MiB", Floor::Below(300.0));
         table.figure("memory", 300.0, "MiB", Floor::Below(300.0));
         table.figure("ratio", 0.25, "echo", Floor::AtLeast(0.25));
-        table.rate("holds", &Measured::default(), "echo", 0.0, Floor::AtLeast(0.25));
+        table.rate("holds", &Measured::default(), "echo", 9.0, Floor::AtLeast(0.25));
+        table.figure("ratio", f64::NAN, "echo", Floor::AtLeast(0.25));
         let text = table.render();
         let verdicts: Vec<&str> =
             text.lines().skip(2).filter_map(|line| line.split('|').nth(7).map(str::trim)).collect();
-        assert_eq!(verdicts, ["reached", "MISSED", "reached", "MISSED"]);
+        assert_eq!(verdicts, ["reached", "MISSED", "reached", "MISSED", "VOID, see below"]);
         assert!(text.lines().all(|line| line.chars().count() == text.lines().next().map_or(0, |l| l.chars().count())));
     }
 }
