@@ -48,6 +48,13 @@ pub(crate) const RULES: &[Rule] = &[
                  AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
+        name: "a claimed seat is one that its reservation names",
+        over: "SELECT COUNT(*) FROM claims WHERE claimed_until > 0",
+        broken: "SELECT c.reservation_id, c.ordinal FROM claims c JOIN reservations r ON r.id = c.reservation_id \
+                 WHERE c.claimed_until > ?1 \
+                 AND (',' || r.seats) NOT LIKE ('%,' || CAST(c.ordinal AS TEXT) || ':%') LIMIT ?2",
+    },
+    Rule {
         name: "a held seat belongs to a reservation that holds it for as long",
         over: "SELECT COUNT(*) FROM claims WHERE claimed_until > 0",
         broken: "SELECT c.reservation_id, c.ordinal FROM claims c LEFT JOIN reservations r \

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use engine::command::{Command, Context, Decision, Verdict};
 use engine::payments::GatewayEvent;
@@ -12,7 +14,9 @@ use engine::world::{Row, World};
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::gather::{Attempt, Pending, Queue, Shared, Told, gather_postgres, gather_sqlite};
+use crate::gather::{
+    Attempt, MOST_UNFLUSHED, Pending, Queue, Shared, Told, flush_sqlite, gather_postgres, gather_sqlite,
+};
 use crate::migrations::{SCHEMA, Spelling, pending};
 use crate::reads::Reads;
 use crate::tables::StoredAnswer;
@@ -50,6 +54,7 @@ impl Desk {
             node: (entropy()? >> 1).cast_signed(),
             batch: config.batch.max(1),
             seeds: AtomicU64::new(entropy()?),
+            hasher: std::collections::hash_map::RandomState::new(),
             unwell: AtomicBool::new(false),
         });
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
@@ -202,13 +207,36 @@ async fn start_sqlite(
     for text in pending(&writer, Spelling::Sqlite).await? {
         writer.execute(&format!("BEGIN IMMEDIATE;\n{text}\nCOMMIT"))?;
     }
-    let gather = move || {
-        gather_sqlite(&writer, &queue, &shared);
-        drop(running);
-    };
-    let thread = std::thread::Builder::new().name("maepyo-writer".to_owned());
-    thread.spawn(gather).map_err(|error| Unavailable(error.to_string()))?;
-    Ok(sqlite::Readers::open(folder, config.readers)?)
+    // A first write makes the log, so that it is there to be flushed.
+    writer.execute("CREATE TABLE IF NOT EXISTS opened (at BIGINT); DROP TABLE opened")?;
+    let flusher = sqlite::Flusher::open(folder)?;
+    let checkpointer = sqlite::Checkpointer::open(folder)?;
+    let readers = sqlite::Readers::open(folder, config.readers)?;
+    let (committed, to_flush) = std::sync::mpsc::sync_channel(MOST_UNFLUSHED);
+    let gathering = shared.clone();
+    let flushing = shared.clone();
+    start("maepyo-writer", move || gather_sqlite(&writer, &queue, &gathering, &committed))?;
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    start("maepyo-flusher", move || {
+        flush_sqlite(&flusher, &to_flush, &flushing);
+        drop((stop, running));
+    })?;
+    start("maepyo-checkpointer", move || {
+        while stopped.recv_timeout(CHECKPOINT_EVERY) == Err(RecvTimeoutError::Timeout) {
+            if let Err(error) = checkpointer.copy() {
+                tracing::warn!(%error, "the log could not be copied back");
+            }
+        }
+    })?;
+    Ok(readers)
+}
+
+/// How often the log is copied back into the database.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Unavailable> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map(drop).map_err(|error| Unavailable(error.to_string()))
 }
 
 async fn start_postgres(

@@ -1,7 +1,10 @@
 //! Gathering: what has arrived while the last batch was committing becomes the next one.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use engine::command::{Command, Context, Decision, Stop};
 use engine::refusal::Refusal;
@@ -14,7 +17,7 @@ use crate::batch::{Changed, Effects, Surroundings, work};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::postgres::{Address, Session};
-use crate::sqlite::Writer;
+use crate::sqlite::{Flusher, Writer};
 use crate::store::StoreError;
 use crate::tables::StoredAnswer;
 use crate::value::Value;
@@ -126,13 +129,22 @@ pub(crate) struct Shared {
     pub node: i64,
     pub batch: usize,
     pub seeds: AtomicU64,
+    /// Keyed by the machine's entropy.
+    pub hasher: RandomState,
     /// Set while the store does not take batches.
     pub unwell: AtomicBool,
 }
 
 impl Shared {
+    /// A seed that has nothing to do with any other: ids of two batches must not follow from each other. A counter
+    /// that steps as the ids' generator does would have them meet.
+    pub(crate) fn seed(&self) -> u64 {
+        let counter = self.seeds.fetch_add(1, Ordering::Relaxed);
+        self.hasher.hash_one(counter)
+    }
+
     fn surroundings(&self) -> Surroundings<'_> {
-        let seed = self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        let seed = self.seed();
         Surroundings { now: self.clock.now(), seed, node: self.node, catalogue: &self.catalogue }
     }
 
@@ -161,17 +173,39 @@ impl Shared {
     }
 }
 
+/// A batch that is committed but not on the disk yet.
+pub(crate) type Unflushed = (Vec<Box<dyn Attempt>>, Changed);
+
+/// How many batches may wait for the disk before the writer waits too.
+pub(crate) const MOST_UNFLUSHED: usize = 16;
+
 /// Gathers for SQLite, on a thread of its own, until the queue closes.
-pub(crate) fn gather_sqlite(writer: &Writer, queue: &Queue, shared: &Shared) {
+pub(crate) fn gather_sqlite(writer: &Writer, queue: &Queue, shared: &Shared, flusher: &SyncSender<Unflushed>) {
     let mut queue = queue.blocking_lock();
     let mut batch = Vec::with_capacity(shared.batch);
     while queue.blocking_recv_many(&mut batch, shared.batch) > 0 {
         let full = std::mem::replace(&mut batch, Vec::with_capacity(shared.batch));
-        work_sqlite(writer, full, shared);
+        work_sqlite(writer, full, shared, flusher);
     }
 }
 
-fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Shared) {
+/// Flushes what was committed, as much at a time as has come, and then answers; until the gatherer is gone.
+pub(crate) fn flush_sqlite(flusher: &Flusher, committed: &Receiver<Unflushed>, shared: &Shared) {
+    while let Ok(first) = committed.recv() {
+        let waiting: Vec<Unflushed> = std::iter::once(first).chain(committed.try_iter()).collect();
+        let timer = crate::clock::Stopwatch::start();
+        let flushed = flusher.flush();
+        timer.record("maepyo_flush_seconds");
+        for (batch, changed) in waiting {
+            match &flushed {
+                Ok(()) => shared.committed(batch, changed),
+                Err(error) => shared.failed(batch, error),
+            }
+        }
+    }
+}
+
+fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Shared, flusher: &SyncSender<Unflushed>) {
     let around = shared.surroundings();
     let timer = crate::clock::Stopwatch::start();
     let done = writer.execute("BEGIN IMMEDIATE").and_then(|()| {
@@ -183,7 +217,10 @@ fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Share
     });
     timer.record("maepyo_commit_seconds");
     match done {
-        Ok(changed) => shared.committed(batch, changed),
+        Ok(changed) => {
+            // The flusher outlives the gatherer; were it gone, dropping the batch tells its callers.
+            let _ = flusher.send((batch, changed));
+        }
         Err(error) => {
             // Fails where the transaction has ended already, which is what it is for.
             let _ = writer.execute("ROLLBACK");

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use engine::catalogue::Event;
 use engine::holds::Reservation;
@@ -141,7 +140,7 @@ impl Desk {
     /// The view of an event, filled. A changed number of seats (a draft laid out anew) makes a new one.
     async fn view(&self, event: &Arc<Event>) -> Result<Arc<View>, Unavailable> {
         let seats = event.offer.layout.total();
-        let seed = || self.0.shared.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        let seed = || self.0.shared.seed();
         let mut view = self.0.shared.views.view(event.id, seats, seed());
         if view.count() != seats {
             self.0.shared.views.forget(event.id);

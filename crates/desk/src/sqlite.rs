@@ -48,6 +48,41 @@ fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Values> {
     (0..width).map(read).collect()
 }
 
+/// How long the write-ahead log may get before the writer itself copies it back, in pages of 4 KiB.
+const MOST_LOG_PAGES: i64 = 32_000;
+
+/// Flushes the write-ahead log to the disk. What is in it is safe from then on: recovery takes every commit up to the
+/// first that is torn, so a flush covers all commits before it.
+pub(crate) struct Flusher(std::fs::File);
+
+impl Flusher {
+    /// The log of an open store. SQLite keeps no locks on it, so a second handle takes none away.
+    pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let log = std::fs::OpenOptions::new().write(true).open(folder.join(format!("{FILE}-wal")));
+        log.map(Self).map_err(|error| StoreError::Lost(error.to_string()))
+    }
+
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        self.0.sync_data().map_err(|error| StoreError::Lost(format!("the log was not flushed: {error}")))
+    }
+}
+
+/// Copies the write-ahead log back into the database, a bit at a time, in no one's way.
+pub(crate) struct Checkpointer(Connection);
+
+impl Checkpointer {
+    pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open(folder.join(FILE))?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Ok(Self(connection))
+    }
+
+    /// Copies what nobody reads any more.
+    pub(crate) fn copy(&self) -> Result<(), StoreError> {
+        Ok(self.0.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+    }
+}
+
 /// The one connection that writes.
 pub(crate) struct Writer(Connection);
 
@@ -57,10 +92,12 @@ impl Writer {
         let connection = Connection::open(folder.join(FILE))?;
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        // FULL: a commit is on the disk before anyone is answered.
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
-        connection.pragma_update(None, "cache_size", -32_000)?;
+        // NORMAL leaves the flush of a commit to us: the flusher does it while the next batch is worked, and nobody
+        // is answered before it is done (see `Flusher`).
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        // The checkpointer keeps the log short beside us; this is for when it does not keep up.
+        connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
+        connection.pragma_update(None, "cache_size", -64_000)?;
         connection.set_prepared_statement_cache_capacity(200);
         Ok(Self(connection))
     }
