@@ -97,7 +97,7 @@ impl Writer {
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         // The checkpointer keeps the log short beside us; this is for when it does not keep up.
         connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
-        connection.pragma_update(None, "cache_size", -64_000)?;
+        connection.pragma_update(None, "cache_size", -16_000)?;
         connection.set_prepared_statement_cache_capacity(200);
         Ok(Self(connection))
     }
