@@ -1,19 +1,22 @@
 //! Access and refresh tokens: HS256 JSON Web Tokens, good in every dialect.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use desk::Time;
 use engine::id::UserId;
 use engine::people::{Role, User};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
 use crate::ids;
 
 /// How many adopted people are remembered, so that not every request asks the desk for them.
 const MOST_ADOPTED: usize = 100_000;
+
+/// How many good tokens are remembered (each takes about half a KiB).
+const MOST_VERIFIED: usize = 50_000;
 
 /// Who a token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +87,8 @@ pub struct Tokens {
     access_seconds: i64,
     refresh_seconds: i64,
     adopted: Mutex<HashSet<UserId>>,
+    /// Access tokens whose signature was found good, and when they run out.
+    verified: RwLock<HashMap<String, (Access, Time)>>,
 }
 
 impl Tokens {
@@ -102,6 +107,7 @@ impl Tokens {
             access_seconds,
             refresh_seconds,
             adopted: Mutex::default(),
+            verified: RwLock::default(),
         }
     }
 
@@ -126,14 +132,29 @@ impl Tokens {
     /// Reads an access token; `None` when it does not count at `now`.
     #[must_use]
     pub fn read_access(&self, token: &str, now: Time) -> Option<Access> {
+        if let Some((access, until)) = self.verified.read().get(token) {
+            return (*until > now).then(|| access.clone());
+        }
         let claims = self.verify(token, now)?;
         if claims.kind == Some(Kind::Refresh) {
             return None;
         }
-        let user = claims.user()?;
+        let (user, until) = (claims.user()?, claims.expires_at());
         let role = Role::from_word(&claims.role).unwrap_or(Role::User);
         let caller = Caller { user, role, email: claims.email.into() };
-        Some(Access { caller, foreign: claims.kind.is_none() })
+        let access = Access { caller, foreign: claims.kind.is_none() };
+        self.remember_verified(token, &access, until);
+        Some(access)
+    }
+
+    /// The same token comes with every request of a visit: its signature is checked once. All are forgotten when they
+    /// are too many, which is simpler than knowing the oldest and costs one check each.
+    fn remember_verified(&self, token: &str, access: &Access, until: Time) {
+        let mut verified = self.verified.write();
+        if verified.len() >= MOST_VERIFIED {
+            verified.clear();
+        }
+        verified.insert(token.to_owned(), (access.clone(), until));
     }
 
     /// Reads a refresh token; `None` when it does not count at `now`.
@@ -249,7 +270,7 @@ mod tests {
         assert_eq!((access.caller.user, access.caller.role), (user().id, Role::Organizer));
         assert_eq!(&*access.caller.email, "user@example.com");
         assert!(!access.foreign);
-        assert!(tokens.read_access(&token, later(3600)).is_none(), "expired");
+        assert!(tokens.read_access(&token, later(3600)).is_none(), "expired, though it was found good before");
     }
 
     #[test]

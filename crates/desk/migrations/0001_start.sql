@@ -25,7 +25,6 @@ CREATE TABLE events (
     id BYTEA NOT NULL PRIMARY KEY,
     owner BYTEA NOT NULL,
     title TEXT NOT NULL,
-    description TEXT NOT NULL,
     category TEXT NOT NULL,
     venue TEXT NOT NULL,
     location TEXT NOT NULL,
@@ -42,14 +41,16 @@ CREATE TABLE events (
     max_per_user BIGINT,
     room_capacity BIGINT,
     room_pass BIGINT,
-    layout TEXT NOT NULL,
-    ticket_types TEXT NOT NULL,
     min_price BIGINT NOT NULL,
     max_price BIGINT NOT NULL,
     status TEXT NOT NULL,
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    updated_at BIGINT NOT NULL
+    updated_at BIGINT NOT NULL,
+    -- Long ones last: SQLite walks through what comes before a column to read it.
+    description TEXT NOT NULL,
+    ticket_types TEXT NOT NULL,
+    layout TEXT NOT NULL
 ) /*without rowid*/;
 CREATE INDEX events_by_start ON events (starts_at, id);
 CREATE INDEX events_by_category ON events (category, starts_at, id);
