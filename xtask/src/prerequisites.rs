@@ -5,6 +5,10 @@ use std::process::{Command, Stdio};
 
 /// Installs what is missing; gives what still is.
 pub fn install() -> Vec<String> {
+    if !exists("curl") && is_root() && Path::new("/usr/bin/apt-get").exists() {
+        apt(&["update", "-q"]);
+        apt(&["install", "-yq", "--no-install-recommends", "curl"]);
+    }
     if crate::postgres::programs().is_none() {
         if is_root() && Path::new("/usr/bin/apt-get").exists() {
             println!("=== installing PostgreSQL");
@@ -24,8 +28,10 @@ fn missing() -> Vec<String> {
             "PostgreSQL 15 or later in /usr/lib/postgresql/*/bin (Debian: apt-get install postgresql)".to_owned(),
         );
     }
-    let absent = ["setpriv", "kill", "id"].into_iter().filter(|program| !exists(program));
-    missing.extend(absent.map(|program| format!("the program {program} (Debian: apt-get install util-linux procps)")));
+    let absent = ["setpriv", "kill", "id", "bash", "curl", "timeout"].into_iter().filter(|program| !exists(program));
+    missing.extend(absent.map(|program| {
+        format!("the program {program} (Debian: apt-get install util-linux procps bash curl coreutils)")
+    }));
     missing
 }
 

@@ -10,7 +10,7 @@ use crate::dialects::Dialect;
 #[openapi(
     info(
         title = "maepyo",
-        description = "매표: one ticketing server. Waiting room, seat map, holds, payments and tickets.",
+        description = "매표: one ticketing server. Events, seat maps, holds, payments and tickets.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     modifiers(&Bearer)

@@ -1,7 +1,7 @@
 //! What operators ask: whether it lives, whether it serves, what it has counted.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Json, Router};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -13,7 +13,16 @@ use crate::state::AppState;
 /// The routes for operators.
 pub fn routes() -> Router<AppState> {
     use axum::routing::get;
-    Router::new().route("/health", get(health)).route("/ready", get(ready)).route("/metrics", get(metrics))
+    Router::new()
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/", get(front))
+}
+
+/// The front door leads to where the API can be tried.
+async fn front() -> Redirect {
+    Redirect::temporary("/docs/")
 }
 
 async fn health() -> Json<serde_json::Value> {

@@ -304,23 +304,40 @@ async fn save<T: Tx>(
     facts: &[Fact],
     around: &Surroundings<'_>,
 ) -> Result<(), StoreError> {
+    // Taken apart by name, so that a new kind of row cannot be left out. Holdings are derived, never stored.
+    let World {
+        emails,
+        users,
+        revoked_tokens,
+        events,
+        holdings: _,
+        gateway_events,
+        reservations,
+        payments,
+        wallets,
+        stocks,
+        portions,
+        claims,
+        transfers,
+        jobs,
+    } = world;
     let stream: Vec<OutboxRow> =
         facts.iter().map(|fact| OutboxRow::new(fact, world, around.now, around.node)).collect();
     try_join!(
         tx.insert(answers),
-        save_slots(tx, &world.emails),
-        save_slots(tx, &world.users),
-        save_slots(tx, &world.revoked_tokens),
-        save_slots(tx, &world.events),
-        save_slots(tx, &world.gateway_events),
-        save_slots(tx, &world.reservations),
-        save_slots(tx, &world.payments),
-        save_slots(tx, &world.wallets),
-        save_slots(tx, &world.stocks),
-        save_slots(tx, &world.portions),
-        save_slots(tx, &world.claims),
-        save_slots(tx, &world.transfers),
-        save_slots(tx, &world.jobs),
+        save_slots(tx, emails),
+        save_slots(tx, users),
+        save_slots(tx, revoked_tokens),
+        save_slots(tx, events),
+        save_slots(tx, gateway_events),
+        save_slots(tx, reservations),
+        save_slots(tx, payments),
+        save_slots(tx, wallets),
+        save_slots(tx, stocks),
+        save_slots(tx, portions),
+        save_slots(tx, claims),
+        save_slots(tx, transfers),
+        save_slots(tx, jobs),
         tx.append(&stream),
     )?;
     Ok(())

@@ -81,6 +81,10 @@ impl Catalogue {
         kept.events.insert(event.id, event);
     }
 
+    pub(crate) fn forget_all(&self) {
+        *self.0.write() = Kept::default();
+    }
+
     pub(crate) fn forget(&self, id: EventId) {
         self.0.write().forget(id);
     }

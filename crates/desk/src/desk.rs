@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::gather::{
     Attempt, MOST_UNFLUSHED, Pending, Queue, Shared, Told, flush_sqlite, gather_postgres, gather_sqlite,
 };
-use crate::migrations::{SCHEMA, Spelling, pending};
+use crate::migrations::{self, SCHEMA, Spelling, VERSION, pending};
 use crate::reads::Reads;
 use crate::tables::StoredAnswer;
 use crate::{Answer, DeskConfig, Once, Stopped, StoreConfig, Unavailable, postgres, sqlite, tail};
@@ -41,22 +41,27 @@ fn entropy() -> Result<u64, Unavailable> {
     Ok(u64::from_le_bytes(bytes))
 }
 
+fn shared(batch: usize) -> Result<Shared, Unavailable> {
+    Ok(Shared {
+        clock: crate::clock::Clock::default(),
+        catalogue: crate::catalogue::Catalogue::default(),
+        views: crate::views::Views::default(),
+        node: (entropy()? >> 1).cast_signed(),
+        batch: batch.max(1),
+        seeds: AtomicU64::new(entropy()?),
+        hasher: std::collections::hash_map::RandomState::new(),
+        unwell: AtomicBool::new(false),
+        torn: AtomicBool::new(false),
+    })
+}
+
 impl Desk {
     /// Opens the store, bringing its tables up to date, and starts gathering.
     ///
     /// # Errors
     /// Where the store cannot be reached, or is newer than this program.
     pub async fn open(config: DeskConfig) -> Result<Desk, Unavailable> {
-        let shared = Arc::new(Shared {
-            clock: crate::clock::Clock::default(),
-            catalogue: crate::catalogue::Catalogue::default(),
-            views: crate::views::Views::default(),
-            node: (entropy()? >> 1).cast_signed(),
-            batch: config.batch.max(1),
-            seeds: AtomicU64::new(entropy()?),
-            hasher: std::collections::hash_map::RandomState::new(),
-            unwell: AtomicBool::new(false),
-        });
+        let shared = Arc::new(shared(config.batch)?);
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
         let (running, done) = mpsc::channel(1);
         let queue: Queue = Arc::new(Mutex::new(receiver));
@@ -76,6 +81,27 @@ impl Desk {
             tokio::spawn(tail::follow(Arc::downgrade(&desk.0)));
         }
         Ok(desk)
+    }
+
+    /// Opens the store to read only, beside whoever writes. Commands find it shut.
+    ///
+    /// # Errors
+    /// Where the store cannot be reached, or has another schema than this program.
+    pub async fn open_to_read(config: DeskConfig) -> Result<Desk, Unavailable> {
+        let shared = Arc::new(shared(config.batch)?);
+        let reads = match &config.store {
+            StoreConfig::Sqlite(folder) => Reads::Sqlite(sqlite::Readers::open(folder, config.readers)?),
+            StoreConfig::Postgres(url) => {
+                Reads::Postgres(postgres::Readers::open(&postgres::Address::parse(url)?, config.readers)?)
+            }
+        };
+        let (_, done) = mpsc::channel(1);
+        let version = reads.number(VERSION, Vec::new()).await?;
+        if version != migrations::KNOWN {
+            let known = migrations::KNOWN;
+            return Err(Unavailable(format!("the store has schema {version}, this program reads {known}")));
+        }
+        Ok(Desk(Arc::new(Inside { sender: RwLock::new(None), done: Mutex::new(done), reads, shared })))
     }
 
     /// Runs a command: waits for its batch to be durable.

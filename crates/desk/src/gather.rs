@@ -133,6 +133,9 @@ pub(crate) struct Shared {
     pub hasher: RandomState,
     /// Set while the store does not take batches.
     pub unwell: AtomicBool,
+    /// Set for good when the disk failed a flush: what was written before may be lost though a later flush succeeds,
+    /// so nothing may follow it until the log was read again by a new process.
+    pub torn: AtomicBool,
 }
 
 impl Shared {
@@ -146,6 +149,12 @@ impl Shared {
     fn surroundings(&self) -> Surroundings<'_> {
         let seed = self.seed();
         Surroundings { now: self.clock.now(), seed, node: self.node, catalogue: &self.catalogue }
+    }
+
+    /// Empties the memory, which fills again from the store.
+    pub(crate) fn forget(&self) {
+        self.views.forget_all();
+        self.catalogue.forget_all();
     }
 
     /// Tells everyone of a batch that is durable; memory first, so that the next read shows it.
@@ -165,8 +174,10 @@ impl Shared {
         batch.into_iter().for_each(Attempt::finish);
     }
 
+    /// Nothing is known to have happened, and nothing to have not: what is in memory is read anew.
     fn failed(&self, batch: Vec<Box<dyn Attempt>>, error: &StoreError) {
         self.unwell.store(true, Ordering::Relaxed);
+        self.forget();
         tracing::error!(%error, commands = batch.len(), "a batch was not stored");
         let why = Stopped::Unavailable(error.to_string());
         batch.into_iter().for_each(|attempt| attempt.fail(why.clone()));
@@ -196,6 +207,10 @@ pub(crate) fn flush_sqlite(flusher: &Flusher, committed: &Receiver<Unflushed>, s
         let timer = crate::clock::Stopwatch::start();
         let flushed = flusher.flush();
         timer.record("maepyo_flush_seconds");
+        if flushed.is_err() {
+            shared.torn.store(true, Ordering::Release);
+        }
+        let flushed = if shared.torn.load(Ordering::Acquire) { Err(torn()) } else { flushed };
         for (batch, changed) in waiting {
             match &flushed {
                 Ok(()) => shared.committed(batch, changed),
@@ -205,7 +220,14 @@ pub(crate) fn flush_sqlite(flusher: &Flusher, committed: &Receiver<Unflushed>, s
     }
 }
 
+fn torn() -> StoreError {
+    StoreError::Lost("the disk failed to keep what was written: see to it, then restart maepyo".to_owned())
+}
+
 fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Shared, flusher: &SyncSender<Unflushed>) {
+    if shared.torn.load(Ordering::Acquire) {
+        return shared.failed(batch, &torn());
+    }
     let around = shared.surroundings();
     let timer = crate::clock::Stopwatch::start();
     let done = writer.execute("BEGIN IMMEDIATE").and_then(|()| {

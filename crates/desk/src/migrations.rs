@@ -6,6 +6,12 @@ use crate::value::{Kind, Value};
 /// The migrations, oldest first. Landed ones are never edited.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_start.sql")];
 
+/// The schema that this program knows.
+pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// How far the store is.
+pub(crate) const VERSION: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
+
 /// How the two databases spell the few words they do not share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spelling {
@@ -31,7 +37,7 @@ pub(crate) const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS schema_version (vers
 /// # Errors
 /// Where the store is newer than this program.
 pub(crate) async fn pending<T: Tx>(tx: &T, spelling: Spelling) -> Result<Vec<String>, StoreError> {
-    let rows = tx.query("SELECT COALESCE(MAX(version), 0) FROM schema_version", &[], &[Kind::Int]).await?;
+    let rows = tx.query(VERSION, &[], &[Kind::Int]).await?;
     let done = match rows.first().and_then(|row| row.first()) {
         Some(Value::Int(version)) => usize::try_from(*version).unwrap_or(0),
         _ => 0,

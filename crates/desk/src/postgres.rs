@@ -1,12 +1,12 @@
 //! The PostgreSQL driver: set-based loads and writes, locks in the order of keys.
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, Row, Statement, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -17,10 +17,7 @@ use crate::value::{Columns, Kind, Value};
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let text = match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
+        let text = causes(&error);
         let conflicts = [
             SqlState::T_R_SERIALIZATION_FAILURE,
             SqlState::T_R_DEADLOCK_DETECTED,
@@ -32,6 +29,12 @@ impl From<tokio_postgres::Error> for StoreError {
             _ => Self::Lost(text),
         }
     }
+}
+
+/// An error and what it came from.
+fn causes(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(error.source(), |source| source.source());
+    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
 
 impl ToSql for Value {
@@ -134,12 +137,25 @@ pub(crate) struct Address {
     pub(crate) tls: MakeRustlsConnect,
 }
 
+fn is_this_machine(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+        }
+        Host::Unix(_) => true,
+    }
+}
+
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let lost = |what: String| StoreError::Lost(what);
         let mut config: Config = url
             .parse()
             .map_err(|_| lost("the database address is not one: postgres://user:password@host/name".into()))?;
+        // Nobody listens in on loopback, and Debian's own certificate is signed by nobody.
+        if !url.contains("sslmode=") && config.get_hosts().iter().all(is_this_machine) {
+            config.ssl_mode(SslMode::Disable);
+        }
         config.application_name("maepyo").connect_timeout(std::time::Duration::from_secs(5));
         let mut roots = rustls::RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -309,7 +325,7 @@ impl Readers {
     }
 
     pub(crate) async fn query(&self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Values>, StoreError> {
-        let client = self.0.get().await.map_err(|error| StoreError::Lost(error.to_string()))?;
+        let client = self.0.get().await.map_err(|error| StoreError::Lost(causes(&error)))?;
         let statement = client.prepare_cached(&spelled(sql)).await?;
         let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as _).collect();
         let rows = client.query(&statement, &params).await?;

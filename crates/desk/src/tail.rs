@@ -55,7 +55,10 @@ async fn step(desk: &Desk, position: &mut Option<i64>, mark: &mut Option<Mark>) 
         *mark = Some(noted);
         return Ok(());
     }
-    // Before the first mark nothing was in memory yet, so there is nothing to correct.
+    if position.is_none() {
+        // What was under way at the first mark is over now and was never told here: memory starts from this moment.
+        desk.0.shared.forget();
+    }
     let mut from = position.unwrap_or(noted.given);
     while from < noted.given {
         let params = vec![from.value(), noted.given.value(), PAGE.value()];

@@ -84,6 +84,11 @@ impl Views {
         }
     }
 
+    /// Drops all views.
+    pub(crate) fn forget_all(&self) {
+        self.0.lock().clear();
+    }
+
     /// Drops the view of an event, so that the next look fills it anew.
     pub(crate) fn forget(&self, event: EventId) {
         self.0.lock().remove(&event);

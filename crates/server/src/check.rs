@@ -18,10 +18,8 @@ pub fn run(args: &StoreArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!("there is no store in {folder}: name its folder with --data")));
     }
     let report = runtime()?.block_on(async {
-        let desk = Desk::open(config.desk()).await.map_err(Failure::new)?;
-        let report = desk.check(LINES).await.map_err(Failure::new);
-        desk.close().await;
-        report
+        let desk = Desk::open_to_read(config.desk()).await.map_err(Failure::new)?;
+        desk.check(LINES).await.map_err(Failure::new)
     })?;
     print!("{}", render(&report));
     Ok(if violated(&report) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

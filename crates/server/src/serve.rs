@@ -98,7 +98,7 @@ fn on_signal(tell: watch::Sender<bool>) -> Result<(), Failure> {
 fn record() -> Result<PrometheusHandle, Failure> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
-        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES));
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_commands".to_owned()), &SIZES));
     builder.and_then(PrometheusBuilder::install_recorder).map_err(Failure::new)
 }
 
