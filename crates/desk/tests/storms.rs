@@ -191,7 +191,7 @@ async fn confirm_cancel_and_expiry_meet_and_the_money_adds_up() {
 /// One reservation, paid, confirmed, cancelled, expired and heard of from the gateway, all at once.
 async fn meet(desk: &Desk, event: &Arc<Event>, seat: u32) {
     let buyer = UserId(u128::from(seat) + 1);
-    let span = if seat % 2 == 0 { Span::seconds(600) } else { Span(1) };
+    let span = if seat.is_multiple_of(2) { Span::seconds(600) } else { Span(1) };
     let wanted = HoldSeats { rules: HoldRules { span, ..rules(0) }, ..hold(event, buyer, vec![seat]) };
     let own = desk.run(wanted).await.expect("it is free").remove(0);
     let open = OpenPayment {

@@ -63,7 +63,7 @@ impl Drop for Store {
 
 async fn create_database(url: &str, name: &str) -> String {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("it is reached");
-    tokio::spawn(async move { connection.await });
+    tokio::spawn(connection);
     client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database is made");
     let (base, _) = url.rsplit_once('/').expect("the address names a database");
     format!("{base}/{name}")
