@@ -52,7 +52,9 @@ pub(crate) async fn work<T: Tx>(
     let mut answers = load_answers(tx, keys).await?;
     let mut given = BTreeSet::new();
     let mut world = World::default();
-    load_for_all(tx, batch, &mut world, &cx, around).await?;
+    if T::REMOTE {
+        load_for_all(tx, batch, &mut world, &cx, around).await?;
+    }
     let mut facts = Vec::new();
     for attempt in batch.iter_mut() {
         if let Some((sql, params)) = attempt.chore() {

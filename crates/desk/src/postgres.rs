@@ -220,6 +220,8 @@ impl Session {
 }
 
 impl Tx for Session {
+    const REMOTE: bool = true;
+
     async fn find<T: Table>(&self, keys: &[T::Key], lock: Lock) -> Result<Vec<T>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());

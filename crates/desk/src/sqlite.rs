@@ -1,6 +1,9 @@
 //! The SQLite driver: one writer, commits flushed to the disk, readers beside it.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +87,7 @@ impl Checkpointer {
 }
 
 /// The one connection that writes.
-pub(crate) struct Writer(Connection);
+pub(crate) struct Writer(Connection, RefCell<HashMap<(&'static str, usize, &'static str), Arc<str>>>);
 
 impl Writer {
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
@@ -99,7 +102,7 @@ impl Writer {
         connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
         connection.pragma_update(None, "cache_size", -16_000)?;
         connection.set_prepared_statement_cache_capacity(200);
-        Ok(Self(connection))
+        Ok(Self(connection, RefCell::default()))
     }
 
     pub(crate) fn execute(&self, sql: &str) -> Result<(), StoreError> {
@@ -114,9 +117,15 @@ impl Writer {
 }
 
 impl Tx for Writer {
+    const REMOTE: bool = false;
+
     async fn find<T: Table>(&self, keys: &[T::Key], _: Lock) -> Result<Vec<T>, StoreError> {
-        let wanted: Vec<String> = (0..T::KEYS).map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
-        let sql = format!("SELECT {} FROM {} WHERE {}", columns::<T>(""), T::NAME, wanted.join(" AND "));
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = self.text::<T>("find", || {
+            format!("SELECT {} FROM {} WHERE {}", columns::<T>(""), T::NAME, equal::<T>(0..T::KEYS, " AND "))
+        });
         let mut statement = self.0.prepare_cached(&sql)?;
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
@@ -133,24 +142,24 @@ impl Tx for Writer {
     }
 
     async fn insert<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
-        let places: Vec<String> = (1..=T::COLUMNS.len()).map(|n| format!("?{n}")).collect();
-        let sql = format!("INSERT INTO {} ({}) VALUES ({})", T::NAME, columns::<T>(""), places.join(", "));
+        let sql = self.text::<T>("insert", || {
+            let places: Vec<String> = (1..=T::COLUMNS.len()).map(|n| format!("?{n}")).collect();
+            format!("INSERT INTO {} ({}) VALUES ({})", T::NAME, columns::<T>(""), places.join(", "))
+        });
         self.each(&sql, rows.iter().map(|row| row.values()))
     }
 
     async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
-        let set = |range: std::ops::Range<usize>, between: &str| {
-            let parts: Vec<String> = range.map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
-            parts.join(between)
-        };
-        let (fields, key) = (set(T::KEYS..T::COLUMNS.len(), ", "), set(0..T::KEYS, " AND "));
-        let sql = format!("UPDATE {} SET {fields} WHERE {key}", T::NAME);
+        let sql = self.text::<T>("update", || {
+            let (fields, key) = (equal::<T>(T::KEYS..T::COLUMNS.len(), ", "), equal::<T>(0..T::KEYS, " AND "));
+            format!("UPDATE {} SET {fields} WHERE {key}", T::NAME)
+        });
         self.each(&sql, rows.iter().map(|row| row.values()))
     }
 
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {
-        let wanted: Vec<String> = (0..T::KEYS).map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
-        let sql = format!("DELETE FROM {} WHERE {}", T::NAME, wanted.join(" AND "));
+        let sql =
+            self.text::<T>("delete", || format!("DELETE FROM {} WHERE {}", T::NAME, equal::<T>(0..T::KEYS, " AND ")));
         self.each(&sql, keys.iter().map(T::key_values))
     }
 
@@ -166,7 +175,19 @@ impl Tx for Writer {
     }
 }
 
+/// `a = ?1, b = ?2` over some columns of a table; a column's number is its place in the row.
+fn equal<T: Table>(columns: std::ops::Range<usize>, between: &str) -> String {
+    let parts: Vec<String> = columns.map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
+    parts.join(between)
+}
+
 impl Writer {
+    /// The text of a statement on a table, written once.
+    fn text<T: Table>(&self, verb: &'static str, write: impl FnOnce() -> String) -> Arc<str> {
+        let key = (T::NAME, T::COLUMNS.len(), verb);
+        self.1.borrow_mut().entry(key).or_insert_with(|| write().into()).clone()
+    }
+
     fn each(&self, sql: &str, rows: impl ExactSizeIterator<Item = Values>) -> Result<(), StoreError> {
         if rows.len() == 0 {
             return Ok(());

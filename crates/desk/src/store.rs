@@ -44,6 +44,9 @@ pub(crate) type Values = Vec<Value>;
 
 /// A transaction. Calls that are polled together are sent together.
 pub(crate) trait Tx {
+    /// Whether a load costs a journey, so that the loads of a batch are better made together.
+    const REMOTE: bool;
+
     /// The rows that have one of these keys, which are sorted.
     async fn find<T: Table>(&self, keys: &[T::Key], lock: Lock) -> Result<Vec<T>, StoreError>;
     /// The rows of a query; `?1` is the first parameter.
