@@ -86,8 +86,11 @@ impl Checkpointer {
     }
 }
 
+/// The text of each statement on a table: by the table, how many of its columns, and what is done.
+type Texts = HashMap<(&'static str, usize, &'static str), Arc<str>>;
+
 /// The one connection that writes.
-pub(crate) struct Writer(Connection, RefCell<HashMap<(&'static str, usize, &'static str), Arc<str>>>);
+pub(crate) struct Writer(Connection, RefCell<Texts>);
 
 impl Writer {
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
