@@ -52,6 +52,13 @@ impl Reads {
     pub(crate) async fn get<T: Table>(&self, key: &T::Key) -> Result<Option<T>, Unavailable> {
         let wanted: Vec<String> = (0..T::KEYS).map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
         let rest = format!("WHERE {}", wanted.join(" AND "));
+        if let Self::Sqlite(readers) = self {
+            let sql = format!("SELECT {} FROM {} {rest}", columns::<T>(""), T::NAME);
+            if let Some(rows) = readers.look_up(&sql, &T::key_values(key), T::COLUMNS.len()) {
+                let row = rows.map_err(Unavailable::from)?.pop();
+                return Ok(row.map(|row| T::read(&mut Columns::new(row))).transpose()?);
+            }
+        }
         Ok(self.select::<T>(&rest, T::key_values(key)).await?.pop())
     }
 

@@ -5,7 +5,7 @@ use crate::command::{Command, Context, Decision, Fact, Verdict};
 use crate::id::EventId;
 use crate::jobs::{Errand, Job};
 use crate::refusal::Refusal;
-use crate::world::{Key, Row, World};
+use crate::world::{Row, World};
 
 /// Calls an event off. Nothing of it is sold from then on; a job gives back what was paid.
 #[derive(Debug, Clone)]
@@ -21,9 +21,7 @@ impl Command for CancelEvent {
     const NAME: &'static str = "CancelEvent";
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Arc<Event>> {
-        world.need([Key::Event(self.event)])?;
-        let event = world.events.get(&self.event).ok_or(Refusal::EventUnknown)?;
-        self.editor.may_change(event)?;
+        let event = self.editor.event(self.event, world)?;
         if event.status == EventStatus::Cancelled {
             return Err(Refusal::EventState { state: "cancelled" }.into());
         }

@@ -18,9 +18,7 @@ impl Command for DeleteEvent {
     const NAME: &'static str = "DeleteEvent";
 
     fn decide(&self, world: &World, _: &mut Context) -> Verdict<()> {
-        world.need([Key::Event(self.event)])?;
-        let event = world.events.get(&self.event).ok_or(Refusal::EventUnknown)?;
-        self.editor.may_change(event)?;
+        let event = self.editor.event(self.event, world)?;
         if event.status != EventStatus::Draft {
             return Err(Refusal::EventState { state: event.status.word() }.into());
         }

@@ -16,12 +16,14 @@ pub use update_event::UpdateEvent;
 
 use std::sync::Arc;
 
+use crate::command::Stop;
 use crate::id::{EventId, TicketTypeId, UserId};
 use crate::money::Won;
 use crate::people::Role;
 use crate::refusal::Refusal;
 use crate::seats::Stock;
 use crate::time::{Span, Time};
+use crate::world::{Key, World};
 
 /// The most ticket types one event may have.
 pub const MOST_TICKET_TYPES: usize = 50;
@@ -303,5 +305,13 @@ impl Editor {
             Role::Organizer if event.owner == self.user => Ok(()),
             Role::Organizer | Role::User => Err(Refusal::NotYours),
         }
+    }
+
+    /// The event with an id, if this person may change it.
+    fn event(self, id: EventId, world: &World) -> Result<&Arc<Event>, Stop> {
+        world.need([Key::Event(id)])?;
+        let event = world.events.get(&id).ok_or(Refusal::EventUnknown)?;
+        self.may_change(event)?;
+        Ok(event)
     }
 }

@@ -4,7 +4,7 @@ use super::{Editor, Event, EventStatus};
 use crate::command::{Command, Context, Decision, Fact, Verdict};
 use crate::id::EventId;
 use crate::refusal::Refusal;
-use crate::world::{Key, Row, World};
+use crate::world::{Row, World};
 
 /// Puts a draft on sale. Publishing what is published changes nothing.
 #[derive(Debug, Clone)]
@@ -20,9 +20,7 @@ impl Command for PublishEvent {
     const NAME: &'static str = "PublishEvent";
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Arc<Event>> {
-        world.need([Key::Event(self.event)])?;
-        let event = world.events.get(&self.event).ok_or(Refusal::EventUnknown)?;
-        self.editor.may_change(event)?;
+        let event = self.editor.event(self.event, world)?;
         match event.status {
             EventStatus::Published => return Ok(Decision::new(event.clone())),
             EventStatus::Cancelled => return Err(Refusal::EventState { state: "cancelled" }.into()),

@@ -27,9 +27,7 @@ impl Command for UpdateEvent {
     const NAME: &'static str = "UpdateEvent";
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Arc<Event>> {
-        world.need([Key::Event(self.event)])?;
-        let event = world.events.get(&self.event).ok_or(Refusal::EventUnknown)?;
-        self.editor.may_change(event)?;
+        let event = self.editor.event(self.event, world)?;
         if event.status == EventStatus::Cancelled {
             return Err(Refusal::EventState { state: "cancelled" }.into());
         }
