@@ -17,6 +17,10 @@ pub const MOST_BYTES: usize = 1024 * 1024;
 /// [`Fault::Field`] for a required field that is missing.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    // Serde would take an array whose items fit for a struct; no body here is one.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Fault::Malformed("the body must be a JSON object".to_owned()));
+    }
     check(bytes).map_err(|error| Fault::Malformed(error.to_string()))?;
     serde_json::from_slice(bytes).map_err(|error| explain(&error.to_string()))
 }
@@ -124,6 +128,8 @@ mod tests {
         for body in [
             "{",
             "[]",
+            r#"["e",2]"#,
+            r#" ["e"]"#,
             "nonsense",
             r#"{"event_id":1}"#,
             r#"{"event_id":"e","count":"2"}"#,

@@ -1,5 +1,7 @@
 //! Requests that must happen once: the `Idempotency-Key` header, and the answers kept under it.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -19,6 +21,9 @@ use crate::state::AppState;
 
 /// The longest key, in bytes.
 const LONGEST_KEY: usize = 255;
+
+/// How long a body may take to arrive: who sends slower than this holds a connection for nothing.
+const LONGEST_BODY: Duration = Duration::from_secs(10);
 
 /// A POST or PATCH: its body, and what makes it one of its kind.
 pub struct Posted<T> {
@@ -100,7 +105,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 async fn read(request: Request, state: &AppState) -> Result<Bytes, Fault> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+    let arrived = tokio::time::timeout(LONGEST_BODY, Bytes::from_request(request, state)).await;
+    let arrived = arrived.map_err(|_| Fault::Malformed("the body did not arrive in time".to_owned()))?;
+    arrived.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
         _ => Fault::Malformed("the body could not be read".to_owned()),
     })

@@ -176,6 +176,9 @@ impl EventInput {
 
     /// What is to be for sale instead of what an event has, where that is said.
     pub fn changed_offer(&self, event: &Event) -> Result<Option<NewOffer>, ApiError> {
+        if self.status.is_some() {
+            return Err(ApiError::field("status", "is changed by publish and cancel"));
+        }
         if !self.offers() {
             return Ok(None);
         }

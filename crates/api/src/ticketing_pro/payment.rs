@@ -48,7 +48,7 @@ async fn create_intent(
     caller: Caller,
     Posted { body, attempt }: Posted<NewIntent>,
 ) -> Result<Response, ApiError> {
-    if !body.currency.as_deref().unwrap_or("krw").eq_ignore_ascii_case("krw") {
+    if !body.currency.as_deref().unwrap_or_default().eq_ignore_ascii_case("krw") {
         return Err(ApiError::bad_request("currency must be krw"));
     }
     let open = OpenPayment {

@@ -2,7 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use engine::catalogue::Editor;
 use engine::holds::{Reservation, Standing};
+use engine::id::ReservationId;
 use engine::people::Role;
 use engine::refusal::Refusal;
 use engine::tickets::Admit;
@@ -107,12 +109,24 @@ async fn verify(
     let key = TicketKey::derive(&state.settings.jwt_secret);
     let reservation = key.verify(body.code.trim(), state.desk.now());
     let reservation = reservation.map_err(|bad| ApiError::bad_request(bad.to_string()))?;
+    check_staff(&state, &caller, reservation).await?;
     let (path, at) = (attempt.path.clone(), state.desk.now());
     let render = move |verdict: Result<&Reservation, &Refusal>| match verdict {
         Ok(own) => ok(&admitted(own)),
         Err(refusal) => turned_away(refusal).answer(&path, at),
     };
     Ok(once::run(&state, &attempt, Admit { reservation }, render).await?)
+}
+
+/// An organizer's staff is at the door of its own events only.
+async fn check_staff(state: &AppState, caller: &Caller, id: ReservationId) -> Result<(), ApiError> {
+    if caller.role == Role::Admin {
+        return Ok(());
+    }
+    let reservation = state.desk.reservation(id).await?.ok_or(Refusal::ReservationUnknown)?;
+    let event = state.desk.event(reservation.event).await?.ok_or(Refusal::EventUnknown)?;
+    let editor = Editor { user: caller.user, role: caller.role };
+    Ok(editor.may_change(&event)?)
 }
 
 fn turned_away(refusal: &Refusal) -> ApiError {

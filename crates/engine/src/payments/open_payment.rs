@@ -1,10 +1,14 @@
-use super::{Gateway, Payment, PaymentState, Refund, Step};
+use super::{Gateway, News, Payment, PaymentState, Refund, Step};
 use crate::command::{Command, Context, Decision, Verdict};
 use crate::holds::Reservation;
 use crate::id::{ReservationId, UserId};
+use crate::jobs::{Errand, Job};
 use crate::money::Won;
 use crate::refusal::Refusal;
 use crate::world::{Key, Row, World};
+
+/// How a payment of nothing was made.
+const FREE: &str = "free";
 
 /// Opens a payment for a held reservation. A reservation has at most one that is not cancelled: asking
 /// again gives the same one.
@@ -43,14 +47,20 @@ impl Command for OpenPayment {
         }
         let payment = self.payment(reservation, cx);
         let marked = Reservation { payment: Some(payment.id), ..reservation.clone() };
-        Ok(Decision::new(payment.clone()).put(Row::Payment(payment)).put(Row::Reservation(marked)))
+        // What costs nothing is confirmed the way everything is: by word of the payment.
+        let news = News::Succeeded { method: FREE.to_owned() };
+        let told = (payment.amount == Won::ZERO).then(|| Job::new(cx, Errand::SandboxWebhook(payment.id, news)));
+        Ok(Decision::new(payment.clone())
+            .put(Row::Payment(payment))
+            .put(Row::Reservation(marked))
+            .put_all(told.map(Row::Job)))
     }
 }
 
 impl OpenPayment {
     fn payment(&self, reservation: &Reservation, cx: &mut Context) -> Payment {
         // What costs nothing is paid by asking for it: no gateway takes a payment of zero.
-        let free = || PaymentState::Succeeded { at: cx.now, method: "free".to_owned(), refund: Refund::None };
+        let free = || PaymentState::Succeeded { at: cx.now, method: FREE.to_owned(), refund: Refund::None };
         let state = if reservation.total == Won::ZERO { free() } else { PaymentState::Open(Step::Method) };
         Payment {
             id: cx.mint.id(),
