@@ -5,23 +5,35 @@ use utoipa::openapi::OpenApi;
 
 use crate::limits::Rule;
 use crate::state::AppState;
-use crate::ticketing_pro;
+use crate::{concert, movie, sail, ticketing_pro, tiketi};
 
 /// A wire dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
+    /// Tickets of general admission, without accounts.
+    Movie,
+    /// A token and its turn, one seat, a prepaid balance.
+    Concert,
+    /// A queue per concert, several seats, points.
+    Sail,
+    /// Ticket types and seats, a queue, Socket.IO.
+    Tiketi,
     /// The house dialect: events, bookings, card payments.
     TicketingPro,
 }
 
 impl Dialect {
     /// Every dialect there is.
-    pub const ALL: [Self; 1] = [Self::TicketingPro];
+    pub const ALL: [Self; 5] = [Self::Movie, Self::Concert, Self::Sail, Self::Tiketi, Self::TicketingPro];
 
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::Movie => "movie",
+            Self::Concert => "concert",
+            Self::Sail => "sail",
+            Self::Tiketi => "tiketi",
             Self::TicketingPro => "ticketing_pro",
         }
     }
@@ -35,6 +47,10 @@ impl Dialect {
     /// Its routes, in its own error shape.
     pub(crate) fn routes(self, state: &AppState) -> Router<AppState> {
         match self {
+            Self::Movie => movie::router(state),
+            Self::Concert => concert::router(state),
+            Self::Sail => sail::router(state),
+            Self::Tiketi => tiketi::router(state),
             Self::TicketingPro => ticketing_pro::router(state),
         }
     }
@@ -42,6 +58,10 @@ impl Dialect {
     /// The description of its routes.
     pub(crate) fn openapi(self) -> OpenApi {
         match self {
+            Self::Movie => movie::openapi(),
+            Self::Concert => concert::openapi(),
+            Self::Sail => sail::openapi(),
+            Self::Tiketi => tiketi::openapi(),
             Self::TicketingPro => ticketing_pro::openapi(),
         }
     }
@@ -49,6 +69,10 @@ impl Dialect {
     /// Its rate limits.
     pub(crate) fn limits(self) -> Vec<Rule> {
         match self {
+            Self::Movie => movie::limits(),
+            Self::Concert => concert::limits(),
+            Self::Sail => sail::limits(),
+            Self::Tiketi => tiketi::limits(),
             Self::TicketingPro => ticketing_pro::limits(),
         }
     }

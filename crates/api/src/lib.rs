@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`dialects`] | which dialects there are; each is a folder of its own |
 //! | [`ticketing_pro`] | the house dialect |
+//! | [`movie`], [`concert`], [`sail`], [`tiketi`] | the others |
 //! | [`caller`], [`tokens`], [`passwords`] | who calls |
 //! | [`once`], [`body`], [`query`], [`fault`] | how a request is read, once, and what may be wrong with it |
 //! | [`ids`], [`clock`], [`money`] | values as they go over the wire |
@@ -16,6 +17,7 @@
 pub mod body;
 pub mod caller;
 pub mod clock;
+pub mod concert;
 pub mod description;
 pub mod dialects;
 pub mod fault;
@@ -23,14 +25,17 @@ pub mod gateway;
 pub mod ids;
 pub mod limits;
 pub mod money;
+pub mod movie;
 pub mod observe;
 pub mod once;
 pub mod operations;
 pub mod passwords;
 pub mod query;
+pub mod sail;
 pub mod state;
 pub mod ticketing_pro;
 pub mod tickets;
+pub mod tiketi;
 pub mod tokens;
 
 use axum::Router;
@@ -38,7 +43,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 pub use dialects::Dialect;
-pub use state::{ApiSettings, AppState};
+pub use state::{ApiSettings, AppState, DialectSettings};
 
 /// Everything this server answers.
 pub fn router(state: AppState) -> Router {

@@ -29,8 +29,18 @@ pub struct ApiSettings {
     pub access_seconds: i64,
     /// How long a refresh token lasts, in seconds.
     pub refresh_seconds: i64,
-    /// How long a hold of `ticketing_pro` lasts, in seconds.
-    pub ticketing_pro_hold_seconds: i64,
+    /// How each dialect is set up, in the order of [`Dialect::ALL`].
+    pub each: [DialectSettings; Dialect::ALL.len()],
+    /// Whether people may add money to their wallets as they like.
+    pub open_top_up: bool,
+    /// Whether `concert` wants a token to recharge or to see a balance.
+    pub concert_require_token: bool,
+    /// Whether `sail` lets people in by their e-mail address alone.
+    pub sail_passwordless: bool,
+    /// The front ends that browsers may call from (CORS, Socket.IO); empty allows none but our own.
+    pub front_ends: Vec<String>,
+    /// Whose calendar the dates of `concert` and `sail` are in.
+    pub zone: jiff::tz::TimeZone,
     /// Whether rate limits are enforced.
     pub rate_limits: bool,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -45,7 +55,41 @@ pub struct ApiSettings {
     pub seat_page_bytes: usize,
 }
 
+/// How one dialect is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DialectSettings {
+    /// How long a hold lasts, in seconds; 0 where the dialect holds nothing.
+    pub hold_seconds: i64,
+    /// How many of its lane may be inside at once.
+    pub inside: u32,
+    /// How long a pass lasts, in seconds.
+    pub pass_seconds: i64,
+    /// After how many seconds without a sign of life a waiter is dropped.
+    pub absent_seconds: i64,
+}
+
+impl DialectSettings {
+    /// What the dialect is known for.
+    #[must_use]
+    pub fn usual(dialect: Dialect) -> Self {
+        let (hold_seconds, inside, pass_seconds, absent_seconds) = match dialect {
+            Dialect::Movie => (0, 0, 0, 0),
+            Dialect::Concert => (300, 1, 60, 1800),
+            Dialect::Sail => (300, 5, 300, 1800),
+            Dialect::Tiketi => (300, 1000, 300, 300),
+            Dialect::TicketingPro => (600, 1000, 300, 300),
+        };
+        Self { hold_seconds, inside, pass_seconds, absent_seconds }
+    }
+}
+
 impl ApiSettings {
+    /// How a dialect is set up.
+    #[must_use]
+    pub fn of(&self, dialect: Dialect) -> &DialectSettings {
+        &self.each[dialect as usize]
+    }
+
     /// The defaults of a server at an address, with this secret.
     #[must_use]
     pub fn new(base_url: String, jwt_secret: Vec<u8>) -> Self {
@@ -55,7 +99,12 @@ impl ApiSettings {
             jwt_secret,
             access_seconds: 3600,
             refresh_seconds: 7 * 24 * 3600,
-            ticketing_pro_hold_seconds: 600,
+            each: Dialect::ALL.map(DialectSettings::usual),
+            open_top_up: true,
+            concert_require_token: false,
+            sail_passwordless: true,
+            front_ends: Vec::new(),
+            zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(9)),
             rate_limits: true,
             trusted_proxies: Vec::new(),
             sandbox_webhook_secret: None,

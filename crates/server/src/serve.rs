@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use api::gateway::{GatewayConfig, Gateways};
-use api::{ApiSettings, AppState};
+use api::{ApiSettings, AppState, Dialect};
 use desk::Desk;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
@@ -114,13 +114,19 @@ fn gateways(config: &Config) -> Result<Gateways, Failure> {
 fn settings(config: &Config, address: SocketAddr) -> Result<ApiSettings, Failure> {
     let secret = folder::secret(&config.jwt.secret, &config.data, "jwt.secret")?;
     let webhook = folder::secret(&config.webhook.secret, &config.data, "webhook.secret")?;
+    let at_home = address.ip().is_loopback();
     let base_url = match config.public_url.trim_end_matches('/') {
         "" => format!("http://{address}"),
         url => url.to_owned(),
     };
     Ok(ApiSettings {
         dialects: config.spoken()?,
-        ticketing_pro_hold_seconds: i64::from(config.ticketing_pro_hold_seconds()),
+        each: Dialect::ALL.map(|dialect| config.dialect(dialect)),
+        open_top_up: config.wallet.open_top_up.is_on(at_home),
+        concert_require_token: config.concert.require_token.is_on(!at_home),
+        sail_passwordless: config.sail.passwordless.is_on(at_home),
+        front_ends: config.front_ends.clone(),
+        zone: config.time_zone()?,
         rate_limits: config.rate_limits,
         trusted_proxies: config.proxies()?,
         sandbox_webhook_secret: Some(webhook.reveal().to_owned()),

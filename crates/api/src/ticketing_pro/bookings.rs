@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 
 use self::wire::{Booking, BookingDetail, BookingPage, Cancelled, Confirm, Confirmed, ListQuery, NewBooking};
 use super::errors::{ApiError, ReadProblems, WriteProblems, act, code, ok};
+use crate::Dialect;
 use crate::caller::Caller;
 use crate::once::{self, Bare, Posted};
 use crate::query::{Page, Query};
@@ -64,7 +65,7 @@ async fn create(
         items: wire::counts(&body.items)?,
         stated_total: wire::stated(body.total_amount)?,
         rules: HoldRules {
-            span: Span::seconds(state.settings.ticketing_pro_hold_seconds),
+            span: Span::seconds(state.settings.of(Dialect::TicketingPro).hold_seconds),
             most: MOST,
             one_each: false,
         },

@@ -6,8 +6,9 @@ mod secret;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use api::Dialect;
+use api::{Dialect, DialectSettings};
 use desk::{DeskConfig, StoreConfig};
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use layers::Layers;
@@ -34,7 +35,15 @@ pub struct Config {
     pub database: Database,
     pub jwt: Jwt,
     pub admin: Admin,
-    pub ticketing_pro: House,
+    pub zone: String,
+    pub front_ends: Vec<String>,
+    pub wallet: Wallet,
+    #[expect(dead_code, reason = "served with the addresses of single dialects")]
+    pub movie: Movie,
+    pub concert: Concert,
+    pub sail: Sail,
+    pub tiketi: Spoken,
+    pub ticketing_pro: Spoken,
     pub webhook: Webhook,
     pub stripe: Stripe,
     pub log: Log,
@@ -58,8 +67,59 @@ pub struct Admin {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub struct House {
+pub struct Wallet {
+    pub open_top_up: Switch,
+}
+
+/// What is on or off, or left to whether others can reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    Auto,
+    On,
+    Off,
+}
+
+impl Switch {
+    /// Whether it is on; `auto` is what it means here.
+    pub fn is_on(self, auto: bool) -> bool {
+        match self {
+            Self::Auto => auto,
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Movie {
+    #[expect(dead_code, reason = "served with the addresses of single dialects")]
+    pub listen: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Concert {
+    #[serde(flatten)]
+    pub spoken: Spoken,
+    pub require_token: Switch,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sail {
+    #[serde(flatten)]
+    pub spoken: Spoken,
+    pub passwordless: Switch,
+}
+
+/// A dialect that sells seats.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Spoken {
+    #[expect(dead_code, reason = "served with the addresses of single dialects")]
+    pub listen: String,
     pub hold_seconds: u32,
+    pub inside: u32,
+    pub pass_seconds: u32,
+    pub absent_seconds: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -132,11 +192,22 @@ impl Config {
             ("limits.readers", self.limits.readers),
             ("limits.connections", self.limits.connections),
             ("limits.password_threads", self.limits.password_threads),
-            ("ticketing_pro.hold_seconds", self.ticketing_pro.hold_seconds as usize),
         ];
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(Wrong(format!("{key}: must be at least 1")));
         }
+        for (dialect, own) in self.sellers() {
+            let values = [
+                ("hold_seconds", own.hold_seconds),
+                ("inside", own.inside),
+                ("pass_seconds", own.pass_seconds),
+                ("absent_seconds", own.absent_seconds),
+            ];
+            if let Some((key, _)) = values.iter().find(|(_, value)| *value == 0) {
+                return Err(Wrong(format!("{}.{key}: must be at least 1", dialect.word())));
+            }
+        }
+        self.time_zone()?;
         self.spoken()?;
         self.proxies()?;
         match self.jwt.secret.given() {
@@ -170,9 +241,33 @@ impl Config {
         self.trusted_proxies.iter().map(read).collect()
     }
 
-    /// How many seconds a hold of the house dialect lasts.
-    pub fn ticketing_pro_hold_seconds(&self) -> u32 {
-        if self.hold_seconds > 0 { self.hold_seconds } else { self.ticketing_pro.hold_seconds }
+    /// The dialects that sell seats, with their settings.
+    fn sellers(&self) -> [(Dialect, &Spoken); 4] {
+        [
+            (Dialect::Concert, &self.concert.spoken),
+            (Dialect::Sail, &self.sail.spoken),
+            (Dialect::Tiketi, &self.tiketi),
+            (Dialect::TicketingPro, &self.ticketing_pro),
+        ]
+    }
+
+    /// How a dialect is set up.
+    pub fn dialect(&self, dialect: Dialect) -> DialectSettings {
+        let Some((_, own)) = self.sellers().into_iter().find(|(seller, _)| *seller == dialect) else {
+            return DialectSettings::usual(dialect);
+        };
+        let hold_seconds = if self.hold_seconds > 0 { self.hold_seconds } else { own.hold_seconds };
+        DialectSettings {
+            hold_seconds: i64::from(hold_seconds),
+            inside: own.inside,
+            pass_seconds: i64::from(own.pass_seconds),
+            absent_seconds: i64::from(own.absent_seconds),
+        }
+    }
+
+    /// Whose calendar the dates of the dialects are in.
+    pub fn time_zone(&self) -> Result<TimeZone, Wrong> {
+        TimeZone::get(&self.zone).map_err(|error| Wrong(format!("zone: {error}; name one such as \"Asia/Seoul\"")))
     }
 
     /// Refuses, on an address others can reach, what is only safe on loopback.

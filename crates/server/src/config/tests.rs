@@ -17,7 +17,7 @@ fn file(text: &str) -> String {
 fn the_default_file_alone_is_a_configuration() {
     let (config, unknown) = load(&[], &[]).expect("valid");
     assert_eq!(config.listen, "127.0.0.1:8000");
-    assert_eq!(config.ticketing_pro_hold_seconds(), 600);
+    assert_eq!(config.dialect(Dialect::TicketingPro).hold_seconds, 600);
     assert!(matches!(config.desk().store, StoreConfig::Sqlite(folder) if folder == Path::new("./data")));
     assert!(unknown.is_empty());
 }

@@ -1,0 +1,1 @@
+//! The waiting room: who waits for what, in which order, and who is inside.
