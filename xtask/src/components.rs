@@ -28,6 +28,7 @@ impl Components {
             part("kill -9", real(), steps.tests(sqlite, "kill") + steps.tests(postgres, "kill")),
             part("sandbox gateway", real(), steps.tests(sqlite, "payment")),
             part("Stripe", "a stand-in that checks what it is sent".to_owned(), steps.tests(sqlite, "stripe")),
+            part("fuzzed by its description", real(), steps.tests(crate::FUZZ, "")),
             part("simulation", real(), steps.tests(sqlite, "a_million_commands")),
         ])
     }

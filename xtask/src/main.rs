@@ -1,4 +1,4 @@
-//! Chores of the project: `cargo xtask test` runs every check, `wire`, `storm`, `kill` and `tidy` one group.
+//! Chores of the project: `cargo xtask test` runs every check, `wire`, `storm`, `kill`, `fuzz` and `tidy` one group.
 
 mod components;
 mod prerequisites;
@@ -17,11 +17,15 @@ use steps::Steps;
 /// The variable by which tests learn of the PostgreSQL to use.
 const DATABASE_URL: &str = "MAEPYO_TEST_DATABASE_URL";
 
+/// The step that needs a fuzzer.
+const FUZZ: &str = "fuzz";
+
 const USAGE: &str = "\
 cargo xtask test    everything: format, lints, all tests on SQLite, and on PostgreSQL those that have a store
 cargo xtask wire    the requests of the dialects
 cargo xtask storm   many at once
 cargo xtask kill    killed in the middle of it
+cargo xtask fuzz    the interface against its own description
 cargo xtask tidy    the rules about the project's own text
 The groups run on SQLite, then on PostgreSQL where there is one. What follows a group's name goes to its tests.";
 
@@ -29,7 +33,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let passed = match arguments.first().map(String::as_str) {
         Some("test") => everything(),
-        Some(group @ ("wire" | "storm" | "kill" | "tidy")) => one_group(group, &arguments[1..]),
+        Some(group @ ("wire" | "storm" | "kill" | "fuzz" | "tidy")) => one_group(group, &arguments[1..]),
         _ => {
             println!("{USAGE}");
             return ExitCode::from(2);
@@ -46,6 +50,12 @@ fn everything() -> bool {
     steps.run("lints", "cargo", &["clippy", "--release", "--workspace", "--all-targets"], None);
     steps.run("build", "cargo", &["build", "--release", "--workspace"], None);
     steps.run("tests, SQLite", "cargo", &["test", "--release", "--workspace", "--no-fail-fast"], None);
+    steps.run(
+        FUZZ,
+        "cargo",
+        &["test", "--release", "--package", "maepyo-tests", "--test", "fuzz", "--", "--ignored"],
+        None,
+    );
     let cluster = start_cluster();
     if let Ok(cluster) = &cluster {
         let targets = with_a_store();
@@ -65,7 +75,10 @@ fn everything() -> bool {
 /// The test programs that work on a store, as arguments for cargo: those of the desk and the end-to-end ones.
 fn with_a_store() -> Vec<String> {
     let names = ["crates/desk/tests", "tests/tests"].iter().flat_map(|folder| test_programs(folder));
-    names.filter(|name| name != "tidy").flat_map(|name| ["--test".to_owned(), name]).collect()
+    names
+        .filter(|name| !["tidy", "fuzz"].contains(&name.as_str()))
+        .flat_map(|name| ["--test".to_owned(), name])
+        .collect()
 }
 
 fn test_programs(folder: &str) -> Vec<String> {
@@ -82,7 +95,10 @@ fn one_group(group: &str, more: &[String]) -> bool {
     let mut steps = Steps::default();
     steps.run("build", "cargo", &["build", "--release", "--workspace"], None);
     let more: Vec<&str> = more.iter().map(String::as_str).collect();
-    let test = ["test", "--release", "--workspace", "--test", group, "--", "--nocapture"];
+    if group == "fuzz" {
+        prerequisites::install();
+    }
+    let test = ["test", "--release", "--workspace", "--test", group, "--", "--nocapture", "--include-ignored"];
     let test = [&test[..], &more].concat();
     steps.run("SQLite", "cargo", &test, None);
     if group != "tidy"

@@ -18,7 +18,30 @@ pub fn install() -> Vec<String> {
             println!("PostgreSQL is not installed, and this is not a Debian machine that I may install it on");
         }
     }
+    if !exists(FUZZER) {
+        install_fuzzer();
+    }
     missing()
+}
+
+/// What fuzzes the interface by its description: a program of its own folder, so that no other Python is touched.
+const FUZZER: &str = "target/python/bin/schemathesis";
+/// Fixed, so that the same run finds the same.
+const FUZZER_PACKAGE: &str = "schemathesis==4.32.5";
+
+fn install_fuzzer() {
+    let make = || run("python3", &["-m", "venv", "target/python"]);
+    if !make() && is_root() && Path::new("/usr/bin/apt-get").exists() {
+        apt(&["update", "-q"]);
+        apt(&["install", "-yq", "--no-install-recommends", "python3", "python3-venv"]);
+        make();
+    }
+    println!("=== installing {FUZZER_PACKAGE}");
+    run("target/python/bin/pip", &["install", "-q", "--disable-pip-version-check", FUZZER_PACKAGE]);
+}
+
+fn run(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program).args(arguments).status().is_ok_and(|status| status.success())
 }
 
 fn missing() -> Vec<String> {
@@ -27,6 +50,11 @@ fn missing() -> Vec<String> {
         missing.push(
             "PostgreSQL 15 or later in /usr/lib/postgresql/*/bin (Debian: apt-get install postgresql)".to_owned(),
         );
+    }
+    if !exists(FUZZER) {
+        missing.push(format!(
+            "{FUZZER} (python3 -m venv target/python && target/python/bin/pip install {FUZZER_PACKAGE})"
+        ));
     }
     let absent = ["setpriv", "kill", "id", "bash", "curl", "timeout"].into_iter().filter(|program| !exists(program));
     missing.extend(absent.map(|program| {
