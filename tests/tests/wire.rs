@@ -25,17 +25,22 @@ files! {
     selling, tickets, tokens, webhook,
 }
 
+/// The dialects with their files.
+const DIALECTS: [(&str, &[&str]); 1] = [("ticketing_pro", ticketing_pro::NAMES)];
+
 fn folder(dialect: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("wire").join(dialect)
 }
 
 #[test]
 fn every_file_is_run_and_of_the_form() {
-    let files = std::fs::read_dir(folder("ticketing_pro")).expect("the folder is there");
-    for path in files.map(|entry| entry.expect("it can be read").path()) {
-        let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
-        assert!(ticketing_pro::NAMES.contains(&name.as_str()), "{name} is not run");
-        assert!(!Script::read(&path).step.is_empty(), "{name} has no steps");
+    for (dialect, names) in DIALECTS {
+        let files = std::fs::read_dir(folder(dialect)).expect("the folder is there");
+        for path in files.map(|entry| entry.expect("it can be read").path()) {
+            let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+            assert!(names.contains(&name.as_str()), "{dialect}/{name} is not run");
+            assert!(!Script::read(&path).step.is_empty(), "{dialect}/{name} has no steps");
+        }
     }
 }
 
@@ -46,7 +51,8 @@ async fn every_described_operation_is_tried() {
     let server = harness::server::Server::start(&store).await;
     let answer = server.client().attempt("GET", "/openapi.json", None, None).await.expect("the server answers");
     let described = answer.expect(200);
-    let requests: Vec<String> = ticketing_pro::NAMES.iter().flat_map(|name| requests(name)).collect();
+    let files = DIALECTS.iter().flat_map(|(dialect, names)| names.iter().map(move |name| (dialect, name)));
+    let requests: Vec<String> = files.flat_map(|(dialect, name)| requests(dialect, name)).collect();
     let paths = described["paths"].as_object().expect("it describes paths");
     assert!(paths.len() > 10, "{} paths are described", paths.len());
     let mut untried = Vec::new();
@@ -61,8 +67,8 @@ async fn every_described_operation_is_tried() {
     assert!(untried.is_empty(), "no wire test asks for {untried:?}");
 }
 
-fn requests(name: &str) -> Vec<String> {
-    let script = Script::read(&folder("ticketing_pro").join(format!("{name}.toml")));
+fn requests(dialect: &str, name: &str) -> Vec<String> {
+    let script = Script::read(&folder(dialect).join(format!("{name}.toml")));
     script.step.into_iter().map(|step| step.request).collect()
 }
 

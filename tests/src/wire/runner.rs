@@ -22,7 +22,7 @@ pub async fn run(path: &Path) {
     let store = Store::fresh().await;
     let settings: Vec<(&str, &str)> = script.settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let server = Server::start_with(&store, &settings).await;
-    let mut stage = Stage::new(server.client().clone(), &script.people).await;
+    let mut stage = Stage::new(server.client().clone(), &script).await;
     let mut failures = Vec::new();
     for step in &script.step {
         failures.extend(stage.play(step).await);
@@ -36,14 +36,15 @@ pub async fn run(path: &Path) {
 
 struct Stage {
     client: Client,
+    dialect: String,
     people: BTreeMap<String, Login>,
     values: Values,
 }
 
 impl Stage {
-    async fn new(client: Client, names: &[String]) -> Self {
+    async fn new(client: Client, script: &Script) -> Self {
         let mut people = BTreeMap::from([("admin".to_owned(), client.admin().await)]);
-        for name in names {
+        for name in &script.people {
             people.insert(name.clone(), client.register(name).await);
         }
         let mut values = Values::default();
@@ -52,7 +53,7 @@ impl Stage {
             values.keep(&format!("{name}.token"), login.token.clone().into());
             values.keep(&format!("{name}.refresh"), login.refresh.clone().into());
         }
-        Self { client, people, values }
+        Self { client, dialect: script.dialect.clone(), people, values }
     }
 
     /// Plays a step; tells the first answer that was not as expected.
@@ -118,7 +119,7 @@ impl Stage {
         }
         let body: Option<Value> = serde_json::from_slice(&answer.bytes).ok();
         if answer.status >= 400 {
-            wrong.extend(differences(&self.envelope(step), body.as_ref()));
+            wrong.extend(differences(&self.envelope(step, answer.status), body.as_ref()));
         }
         if let Some(expected) = &step.body {
             wrong.extend(differences(&self.expectation(expected), body.as_ref()));
@@ -137,12 +138,19 @@ impl Stage {
         wrong
     }
 
-    /// What every error has to look like.
-    fn envelope(&self, step: &Step) -> Value {
+    /// What every error of a dialect has to look like.
+    fn envelope(&self, step: &Step, status: u16) -> Value {
         let path = self.values.fill(step.request.split_once(' ').map_or("", |(_, path)| path));
         let path = path.split('?').next().unwrap_or_default();
         let code = step.error.clone().unwrap_or("$regex:^[A-Z_]+$".to_owned());
-        json!({"error": {"code": code, "message": "$string"}, "timestamp": "$time", "path": path})
+        let text = step.error.clone().unwrap_or("$string".to_owned());
+        match step.dialect.as_ref().unwrap_or(&self.dialect).as_str() {
+            "sail" => json!({"statusCode": status, "message": "$string", "error": text}),
+            "concert" => json!({"error": text}),
+            "tiketi" => json!({"success": false, "error": "$string", "message": "$string", "code": code}),
+            "movie" => json!({"detail": "$any"}),
+            _ => json!({"error": {"code": code, "message": "$string"}, "timestamp": "$time", "path": path}),
+        }
     }
 
     /// Like a request's body, except that `$null` and its like stay for the comparison.

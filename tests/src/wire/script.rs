@@ -8,6 +8,9 @@ use std::path::Path;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
+    /// Whose errors are expected: the dialect that the file's folder is named after.
+    #[serde(skip)]
+    pub dialect: String,
     /// Further settings of the server.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
@@ -26,7 +29,9 @@ impl Script {
     #[must_use]
     pub fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).expect("the file can be read");
-        toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        let script: Self = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let folder = path.parent().and_then(Path::file_name).expect("the file is in a dialect's folder");
+        Self { dialect: folder.to_string_lossy().into_owned(), ..script }
     }
 }
 
@@ -59,8 +64,10 @@ pub struct Step {
     pub eventually: bool,
     /// The expected status, or a list of allowed ones where the interface leaves it open.
     pub status: Statuses,
-    /// The expected error code; the whole envelope is checked on every error anyway.
+    /// The expected error code, or what the dialect has in its place; the whole envelope is checked anyway.
     pub error: Option<String>,
+    /// Whose envelope an error has, where it is not the file's dialect's.
+    pub dialect: Option<String>,
     /// What the body has to contain.
     pub body: Option<toml::Value>,
     /// What the body has to be like as text: a regular expression.
