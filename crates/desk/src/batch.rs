@@ -39,6 +39,8 @@ pub(crate) struct Changed {
     pub events: Vec<Arc<Event>>,
     pub gone: Vec<EventId>,
     pub facts: Vec<&'static str>,
+    /// The last position of the event stream, where it is known with the commit.
+    pub end: Option<u64>,
 }
 
 /// Works a batch off inside a transaction. Nothing is durable before that commits.
@@ -78,8 +80,8 @@ pub(crate) async fn work<T: Tx>(
         }
     }
     let given: Vec<&StoredAnswer> = given.iter().filter_map(|key| answers.get(key)?.as_ref()).collect();
-    save(tx, &world, &given, &facts, around).await?;
-    Ok(changed(&world, &facts))
+    let end = save(tx, &world, &given, &facts, around).await?;
+    Ok(changed(&world, &facts, end))
 }
 
 async fn load_answers<T: Tx>(
@@ -179,6 +181,7 @@ async fn load<T: Tx>(
         claims,
         transfers,
         jobs,
+        cursors,
     ) = try_join!(
         tx.find(&wanted.emails, Lock::None),
         tx.find(&wanted.users, Lock::None),
@@ -194,6 +197,7 @@ async fn load<T: Tx>(
         tx.find(&wanted.claims, Lock::Update),
         tx.find(&wanted.transfers, Lock::None),
         tx.find(&wanted.jobs, Lock::Update),
+        tx.find(&wanted.cursors, Lock::Update),
     )?;
     fill(&mut world.emails, wanted.emails, emails);
     fill(&mut world.users, wanted.users, users);
@@ -206,6 +210,7 @@ async fn load<T: Tx>(
     fill(&mut world.claims, wanted.claims, claims);
     fill(&mut world.transfers, wanted.transfers, transfers);
     fill(&mut world.jobs, wanted.jobs, jobs);
+    fill(&mut world.cursors, wanted.cursors, cursors);
     let events = around.catalogue.resolve(tx, events).await?;
     fill(&mut world.events, wanted.events, events);
     let mut stocks: Vec<engine::seats::Stock> = stocks;
@@ -236,6 +241,7 @@ struct Wanted {
     claims: Vec<(EventId, u32)>,
     transfers: Vec<engine::id::TransferId>,
     jobs: Vec<engine::id::JobId>,
+    cursors: Vec<String>,
 }
 
 impl Wanted {
@@ -255,6 +261,7 @@ impl Wanted {
             Key::Claim(key) => self.claims.push(key),
             Key::Transfer(key) => self.transfers.push(key),
             Key::Job(key) => self.jobs.push(key),
+            Key::Cursor(key) => self.cursors.push(key),
         }
     }
 }
@@ -299,13 +306,14 @@ async fn holdings<T: Tx>(tx: &T, of: (engine::id::UserId, EventId)) -> Result<Ho
     Ok(Holdings { of, held })
 }
 
+/// Writes what changed. Gives what [`Tx::append`] does.
 async fn save<T: Tx>(
     tx: &T,
     world: &World,
     answers: &[&StoredAnswer],
     facts: &[Fact],
     around: &Surroundings<'_>,
-) -> Result<(), StoreError> {
+) -> Result<Option<u64>, StoreError> {
     // Taken apart by name, so that a new kind of row cannot be left out. Holdings are derived, never stored.
     let World {
         emails,
@@ -322,10 +330,11 @@ async fn save<T: Tx>(
         claims,
         transfers,
         jobs,
+        cursors,
     } = world;
     let stream: Vec<OutboxRow> =
         facts.iter().map(|fact| OutboxRow::new(fact, world, around.now, around.node)).collect();
-    try_join!(
+    let (.., end) = try_join!(
         tx.insert(answers),
         save_slots(tx, emails),
         save_slots(tx, users),
@@ -340,9 +349,10 @@ async fn save<T: Tx>(
         save_slots(tx, claims),
         save_slots(tx, transfers),
         save_slots(tx, jobs),
+        save_slots(tx, cursors),
         tx.append(&stream),
     )?;
-    Ok(())
+    Ok(end)
 }
 
 async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result<(), StoreError> {
@@ -361,7 +371,7 @@ async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result
     Ok(())
 }
 
-fn changed(world: &World, facts: &[Fact]) -> Changed {
+fn changed(world: &World, facts: &[Fact], end: Option<u64>) -> Changed {
     let word = |fact: &Fact| match fact {
         Fact::Held(_) => "held",
         Fact::Confirmed(_) => "confirmed",
@@ -377,5 +387,6 @@ fn changed(world: &World, facts: &[Fact]) -> Changed {
         events: world.events.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
         gone: world.events.dirty().filter_map(gone).collect(),
         facts: facts.iter().map(word).collect(),
+        end,
     }
 }

@@ -19,6 +19,7 @@ use crate::gather::{
 };
 use crate::migrations::{self, SCHEMA, Spelling, VERSION, pending};
 use crate::reads::Reads;
+use crate::stream::{LAST, Stream};
 use crate::tables::StoredAnswer;
 use crate::{Answer, DeskConfig, Once, Stopped, StoreConfig, Unavailable, postgres, sqlite, tail};
 
@@ -52,6 +53,7 @@ fn shared(batch: usize) -> Result<Shared, Unavailable> {
         hasher: std::collections::hash_map::RandomState::new(),
         unwell: AtomicBool::new(false),
         torn: AtomicBool::new(false),
+        stream: Stream::default(),
     })
 }
 
@@ -67,8 +69,9 @@ impl Desk {
         let queue: Queue = Arc::new(Mutex::new(receiver));
         let (reads, is_postgres) = match &config.store {
             StoreConfig::Sqlite(folder) => {
-                let reads = start_sqlite(folder, &config, queue, shared.clone(), running).await?;
-                (Reads::Sqlite(reads), false)
+                let reads = Reads::Sqlite(start_sqlite(folder, &config, queue, shared.clone(), running).await?);
+                shared.stream.moved(reads.number(LAST, Vec::new()).await?.cast_unsigned());
+                (reads, false)
             }
             StoreConfig::Postgres(url) => {
                 let reads = start_postgres(url, &config, &queue, &shared, &running).await?;
@@ -101,6 +104,7 @@ impl Desk {
             let known = migrations::KNOWN;
             return Err(Unavailable(format!("the store has schema {version}, this program reads {known}")));
         }
+        shared.stream.moved(reads.number(LAST, Vec::new()).await?.cast_unsigned());
         Ok(Desk(Arc::new(Inside { sender: RwLock::new(None), done: Mutex::new(done), reads, shared })))
     }
 
@@ -236,6 +240,8 @@ async fn start_sqlite(
     // A first write makes the log, so that it is there to be flushed.
     writer.execute("CREATE TABLE IF NOT EXISTS opened (at BIGINT); DROP TABLE opened")?;
     let flusher = sqlite::Flusher::open(folder)?;
+    // What a process that was killed left behind is there to be read, but perhaps not on the disk yet.
+    flusher.flush()?;
     let checkpointer = sqlite::Checkpointer::open(folder)?;
     let readers = sqlite::Readers::open(folder, config.readers)?;
     let (committed, to_flush) = std::sync::mpsc::sync_channel(MOST_UNFLUSHED);

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::postgres::{Address, Session};
 use crate::sqlite::{Flusher, Writer};
 use crate::store::StoreError;
+use crate::stream::Stream;
 use crate::tables::StoredAnswer;
 use crate::value::Value;
 use crate::views::Views;
@@ -136,6 +137,7 @@ pub(crate) struct Shared {
     /// Set for good when the disk failed a flush: what was written before may be lost though a later flush succeeds,
     /// so nothing may follow it until the log was read again by a new process.
     pub torn: AtomicBool,
+    pub stream: Stream,
 }
 
 impl Shared {
@@ -171,6 +173,9 @@ impl Shared {
             metrics::counter!("maepyo_facts_total", "fact" => fact).increment(1);
         }
         metrics::histogram!("maepyo_batch_commands").record(batch.len() as f64);
+        if let Some(end) = changed.end {
+            self.stream.moved(end);
+        }
         batch.into_iter().for_each(Attempt::finish);
     }
 

@@ -14,6 +14,7 @@ mod sqlite;
 #[cfg(test)]
 mod statements;
 mod store;
+mod stream;
 mod tables;
 mod tail;
 mod upkeep;
@@ -22,6 +23,7 @@ mod views;
 
 pub use desk::Desk;
 pub use engine::time::{Span, Time};
+pub use stream::{Entry, Happened, Page, SeatChange, Stage, Told};
 
 use engine::catalogue::EventStatus;
 use engine::id::UserId;

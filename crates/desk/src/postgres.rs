@@ -300,14 +300,16 @@ impl Tx for Session {
         Ok(self.client.execute(&statement, &params).await?)
     }
 
-    async fn append(&self, rows: &[OutboxRow]) -> Result<(), StoreError> {
+    async fn append(&self, rows: &[OutboxRow]) -> Result<Option<u64>, StoreError> {
         if rows.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let kinds = OutboxRow::COLUMNS;
         // The position is drawn when the locks are held, so that the stream has the changes of one thing in order.
         let sql = format!("INSERT INTO outbox ({}) SELECT * FROM {}", names(kinds), unnest(kinds));
-        self.run(&sql, &arrays(kinds, rows.iter().map(OutboxRow::values))).await.map(drop)
+        self.run(&sql, &arrays(kinds, rows.iter().map(OutboxRow::values))).await?;
+        // Another transaction may have drawn an earlier position and not committed it: the follower knows.
+        Ok(None)
     }
 }
 

@@ -171,10 +171,14 @@ impl Tx for Writer {
         Ok(changed as u64)
     }
 
-    async fn append(&self, rows: &[OutboxRow]) -> Result<(), StoreError> {
+    async fn append(&self, rows: &[OutboxRow]) -> Result<Option<u64>, StoreError> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
         let names: Vec<&str> = OutboxRow::COLUMNS.iter().map(|(name, _)| *name).collect();
         let sql = format!("INSERT INTO outbox ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", names.join(", "));
-        self.each(&sql, rows.iter().map(OutboxRow::values))
+        self.each(&sql, rows.iter().map(OutboxRow::values))?;
+        Ok(Some(self.0.last_insert_rowid().cast_unsigned()))
     }
 }
 

@@ -59,6 +59,6 @@ pub(crate) trait Tx {
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError>;
     /// Runs a statement; gives how many rows it changed.
     async fn change(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError>;
-    /// Appends to the event stream.
-    async fn append(&self, rows: &[OutboxRow]) -> Result<(), StoreError>;
+    /// Appends to the event stream. Gives the last position, where nothing before it can come later.
+    async fn append(&self, rows: &[OutboxRow]) -> Result<Option<u64>, StoreError>;
 }

@@ -8,9 +8,9 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use engine::id::EventId;
-use engine::time::Time;
 
 use crate::desk::{Desk, Inside};
+use crate::stream::Told;
 use crate::value::{Columns, IntoValue as _, Kind, Value};
 use crate::{Unavailable, reads};
 
@@ -69,6 +69,7 @@ async fn step(desk: &Desk, position: &mut Option<i64>, mark: &mut Option<Mark>) 
         from = last;
     }
     *position = Some(noted.given);
+    desk.0.shared.stream.moved(noted.given.cast_unsigned());
     *mark = Some(given(reads).await?);
     Ok(())
 }
@@ -92,20 +93,9 @@ fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
         if fact.starts_with("event_") {
             shared.catalogue.forget(event);
         } else {
-            shared.views.fill(event, seats_of(&columns.text()?));
+            let seats = Told::seats(&columns.text()?)?;
+            shared.views.fill(event, seats.into_iter().map(|seat| (seat.ordinal, seat.version, seat.until)).collect());
         }
     }
     Ok(())
-}
-
-/// The seats a fact tells of: ordinal, version, and until when each is claimed.
-fn seats_of(body: &str) -> Vec<(u32, i64, Time)> {
-    #[derive(serde::Deserialize)]
-    struct Body {
-        #[serde(default)]
-        seats: Vec<(u32, i64, i64)>,
-    }
-    let body = serde_json::from_str::<Body>(body);
-    let seats = body.map(|body| body.seats).unwrap_or_default();
-    seats.into_iter().map(|(ordinal, version, until)| (ordinal, version, Time(until))).collect()
 }

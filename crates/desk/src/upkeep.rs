@@ -18,27 +18,37 @@ const ANSWERS: Span = Span::seconds(24 * 3_600);
 const NEWS: Span = Span::seconds(30 * 24 * 3_600);
 /// How long the event stream can be read back.
 const STREAM: Span = Span::seconds(3 * 24 * 3_600);
+/// How long it waits for whoever works it off and does not come.
+const UNREAD_STREAM: Span = Span::seconds(30 * 24 * 3_600);
 /// The most rows that go at a time, so that no batch waits long.
 const PAGE: i64 = 5_000;
 
 /// What removes old rows, and how old they get.
-pub(crate) const TIDY: [(&str, Span); 4] = [
+pub(crate) const TIDY: [(&str, Span); 5] = [
     ("DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE given_at < ?1 LIMIT ?2)", ANSWERS),
     ("DELETE FROM gateway_events WHERE id IN (SELECT id FROM gateway_events WHERE received_at < ?1 LIMIT ?2)", NEWS),
     (
         "DELETE FROM revoked_tokens WHERE id IN (SELECT id FROM revoked_tokens WHERE expires_at < ?1 LIMIT ?2)",
         Span::seconds(0),
     ),
+    // The last row stays: SQLite gives the next one the position after it.
     (
-        "DELETE FROM outbox WHERE position IN \
-         (SELECT position FROM outbox WHERE made_at < ?1 ORDER BY position LIMIT ?2)",
+        "DELETE FROM outbox WHERE position IN (SELECT position FROM outbox WHERE made_at < ?1 \
+         AND position < (SELECT MAX(position) FROM outbox) \
+         AND position <= (SELECT COALESCE(MIN(position), 9223372036854775807) FROM cursors) \
+         ORDER BY position LIMIT ?2)",
         STREAM,
+    ),
+    (
+        "DELETE FROM outbox WHERE position IN (SELECT position FROM outbox WHERE made_at < ?1 \
+         AND position < (SELECT MAX(position) FROM outbox) ORDER BY position LIMIT ?2)",
+        UNREAD_STREAM,
     ),
 ];
 
 impl Desk {
-    /// Forgets what is past keeping: answers after a day, gateway events after thirty, the event stream after three,
-    /// revoked tokens when they would have run out. Gives how many rows went.
+    /// Forgets what is past keeping: answers after a day, gateway events after thirty, the event stream after three where
+    /// everybody has worked it off, revoked tokens when they would have run out. Gives how many rows went.
     ///
     /// # Errors
     /// Why it could not be done.

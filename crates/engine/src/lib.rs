@@ -14,6 +14,7 @@ pub mod payments;
 pub mod people;
 pub mod refusal;
 pub mod seats;
+pub mod stream;
 pub mod tickets;
 pub mod time;
 pub mod wallet;

@@ -15,6 +15,7 @@ use crate::jobs::Job;
 use crate::payments::{GatewayEvent, Payment};
 use crate::people::{Email, RevokedToken, User};
 use crate::seats::{Claim, Portion, Stock};
+use crate::stream::Cursor;
 use crate::wallet::{Transfer, Wallet};
 
 /// A row that may be loaded, absent, new or changed.
@@ -143,6 +144,8 @@ rows! {
     transfers: Transfer(Transfer) by TransferId = |row| row.id;
     /// A job.
     jobs: Job(Job) by JobId = |row| row.id;
+    /// How far somebody has worked off the event stream.
+    cursors: Cursor(Cursor) by String = |row| row.name.clone();
 }
 
 /// One change of one row.

@@ -96,6 +96,7 @@ kinds! {
     claims: Claim,
     transfers: Transfer,
     jobs: Job,
+    cursors: Cursor,
 }
 
 macro_rules! readers {

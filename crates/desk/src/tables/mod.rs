@@ -5,6 +5,7 @@ mod holds;
 mod jobs;
 mod money;
 mod people;
+mod stream;
 
 pub(crate) use jobs::{OutboxRow, StoredAnswer};
 

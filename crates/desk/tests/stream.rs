@@ -1,0 +1,167 @@
+//! The event stream as it is read: in order, live, and by those who keep their place in the store.
+
+mod stores;
+
+use std::sync::Arc;
+
+use desk::{Desk, Entry, Happened, Stage, Told};
+use engine::catalogue::Event;
+use engine::holds::{CancelReservation, Canceller, HoldSeats, Reservation};
+use engine::id::UserId;
+use engine::money::Won;
+use engine::stream::AdvanceCursor;
+use engine::time::Time;
+use futures_util::future::join_all;
+use stores::{Store, event, rules, until, user};
+use tokio::sync::broadcast::error::RecvError;
+
+async fn hold(desk: &Desk, event: &Event, user: UserId, seat: u32) -> Reservation {
+    let seats = vec![seat];
+    let hold = HoldSeats { user, event: event.id, seats, items: Vec::new(), stated_total: None, rules: rules(600) };
+    desk.run(hold).await.expect("the seat is free").remove(0)
+}
+
+fn told(entry: &Entry) -> Option<&Told> {
+    match &entry.happened {
+        Happened::Reservation(told) => Some(told),
+        _ => None,
+    }
+}
+
+/// The stream from a position on, read a few at a time, once it has so many entries.
+async fn all(desk: &Desk, from: u64, count: usize) -> Vec<Entry> {
+    let mut moved = desk.stream_moved();
+    let mut entries: Vec<Entry> = Vec::new();
+    loop {
+        let position = entries.last().map_or(from, |entry| entry.position);
+        let page = desk.stream_after(position, 3).await.expect("it can be read");
+        let ended = page.is_empty();
+        entries.extend(page);
+        if entries.len() >= count {
+            return entries;
+        }
+        if ended {
+            moved.changed().await.expect("the desk is there");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_stream_tells_in_order_what_became_of_reservations() {
+    let store = Store::fresh().await;
+    let desk = store.desk(64).await;
+    let event = event(&desk, 10, 0).await;
+    let buyer = user(&desk, "buyer@maepyo.test").await;
+    let held = hold(&desk, &event, buyer, 4).await;
+    let by = Canceller::Buyer(buyer);
+    desk.run(CancelReservation { reservation: held.id, by }).await.expect("it is held");
+    let entries = all(&desk, 0, 3).await;
+    assert!(entries.windows(2).all(|pair| pair[0].position < pair[1].position));
+    assert!(entries.iter().all(|entry| entry.event == event.id));
+    assert_eq!(entries[0].happened, Happened::EventChanged);
+    let (made, over) = (told(&entries[1]).expect("the hold"), told(&entries[2]).expect("its end"));
+    assert_eq!((made.stage, over.stage), (Stage::Held, Stage::Cancelled));
+    assert_eq!((made.reservation, made.user, made.total), (held.id, buyer, Won(10_000)));
+    assert_eq!((made.expires_at, entries[1].at), (held.expires_at, held.created_at));
+    let seat = |told: &Told| (told.seats[0].ordinal, told.seats[0].version, told.seats[0].until);
+    assert_eq!((seat(made), seat(over)), ((4, 1, held.expires_at), (4, 2, Time::NEVER)));
+    assert_eq!((made.freed.clone(), over.freed.clone()), (vec![], vec![4]));
+    assert_eq!(desk.stream_end().await.expect("known"), entries[2].position);
+    assert_eq!(all(&desk, entries[1].position, 1).await, entries[2..]);
+    desk.close().await;
+}
+
+/// What is answered while others commit out of turn is told once and in order, on every node.
+#[tokio::test(flavor = "multi_thread")]
+async fn listeners_hear_everything_once_whoever_wrote_it() {
+    let store = Store::fresh().await;
+    let desk = store.desk(8).await;
+    let other = if store.is_shared() { store.desk(8).await } else { desk.clone() };
+    let event = event(&desk, 300, 0).await;
+    let end = all(&other, 0, 1).await[0].position;
+    let mut live = [desk.live(), other.live(), desk.live()];
+    let doors = [&desk, &other];
+    let holds = (0..300).map(|seat| hold(doors[seat % 2], &event, UserId(seat as u128), seat as u32));
+    let held = join_all(holds).await.len();
+    let mut heard = Vec::new();
+    for receiver in &mut live {
+        let mut own: Vec<Arc<Entry>> = Vec::new();
+        while own.len() < held {
+            let entry = receiver.recv().await.expect("it is not behind");
+            // One that began to listen before the end of what was there may hear of it too.
+            own.extend((entry.position > end).then_some(entry));
+        }
+        assert!(own.windows(2).all(|pair| pair[0].position < pair[1].position));
+        heard.push(own);
+    }
+    assert!(heard[0] == heard[1] && heard[1] == heard[2]);
+    drop(live);
+    // Nobody listens: the reader ends, and the next listener has one of its own.
+    let mut again = desk.live();
+    let (reservation, by) = (told(&heard[0][0]).expect("a hold").reservation, Canceller::House);
+    desk.run(CancelReservation { reservation, by }).await.expect("it is held");
+    let entry = again.recv().await.expect("it is not behind");
+    assert_eq!(told(&entry).map(|told| (told.reservation, told.stage)), Some((reservation, Stage::Cancelled)));
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn a_slow_listener_is_told_that_it_missed_some() {
+    let store = Store::fresh().await;
+    let desk = store.desk_with(1_024, 8_192).await;
+    let event = event(&desk, 5_000, 0).await;
+    let end = all(&desk, 0, 1).await[0].position;
+    let mut live = desk.live();
+    join_all((0..5_000).map(|seat| hold(&desk, &event, UserId(1), seat))).await;
+    let end = all(&desk, end, 5_000).await.pop().expect("it has entries").position;
+    until(|| async { live.len() >= 5_000 }).await;
+    let mut missed = false;
+    loop {
+        match live.recv().await {
+            Ok(entry) if entry.position == end => break,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => missed = true,
+            Err(RecvError::Closed) => panic!("it is open"),
+        }
+    }
+    assert!(missed);
+    desk.close().await;
+}
+
+/// Several nodes at one cursor: each entry is worked off once, and a restart goes on where it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_works_everything_off_once() {
+    let store = Store::fresh().await;
+    let desk = store.desk(8).await;
+    let other = if store.is_shared() { store.desk(8).await } else { desk.clone() };
+    let event = event(&desk, 100, 0).await;
+    join_all((0..100).map(|seat| hold(&desk, &event, UserId(1), seat))).await;
+    let end = all(&other, 0, 101).await.pop().expect("it has entries").position;
+    let work = |desk: Desk| async move {
+        let mut done = Vec::new();
+        loop {
+            match desk.next_page("test", 7).await.expect("it can be read") {
+                Some(page) => {
+                    let positions: Vec<u64> = page.entries.iter().map(|entry| entry.position).collect();
+                    if desk.run(AdvanceCursor(page.advance)).await.expect("it is decided") {
+                        done.extend(positions);
+                    }
+                }
+                None => return done,
+            }
+        }
+    };
+    let workers = [&desk, &other, &desk, &other].map(|desk| tokio::spawn(work(desk.clone())));
+    let mut done = Vec::new();
+    for worker in workers {
+        done.extend(worker.await.expect("it does not panic"));
+    }
+    // A worker stops where another node has the cursor, and that one may have stopped at nothing to do before.
+    until(|| async { desk.stream_end().await.expect("known") >= end }).await;
+    done.extend(work(desk.clone()).await);
+    done.extend(work(other.clone()).await);
+    done.sort_unstable();
+    let expected: Vec<u64> = all(&desk, 0, 101).await.iter().map(|entry| entry.position).collect();
+    assert_eq!(done, expected);
+    desk.close().await;
+}
