@@ -1,9 +1,12 @@
 //! JSON bodies: read as strictly as they have to be.
 
-use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+};
+use serde_json::{Map, Value};
 
 use crate::fault::Fault;
 
@@ -17,18 +20,14 @@ pub const MOST_BYTES: usize = 1024 * 1024;
 /// [`Fault::Field`] for a required field that is missing.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
-    // Serde would take an array whose items fit for a struct; no body here is one.
-    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+    let malformed = |error: serde_json::Error| Fault::Malformed(error.to_string());
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Sound.deserialize(&mut reader).map_err(malformed)?;
+    reader.end().map_err(malformed)?;
+    if !value.is_object() {
         return Err(Fault::Malformed("the body must be a JSON object".to_owned()));
     }
-    check(bytes).map_err(|error| Fault::Malformed(error.to_string()))?;
-    serde_json::from_slice(bytes).map_err(|error| explain(&error.to_string()))
-}
-
-fn check(bytes: &[u8]) -> Result<(), serde_json::Error> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    Sound.deserialize(&mut reader)?;
-    reader.end()
+    T::deserialize(Named(value)).map_err(|error| explain(&error.to_string()))
 }
 
 /// A missing field is the client's omission, not a wrong type; serde tells them apart by its wording alone.
@@ -39,63 +38,162 @@ fn explain(message: &str) -> Fault {
     }
 }
 
-/// Walks a JSON text: no key twice in an object, no NUL in a string (PostgreSQL stores none).
+/// A JSON value whose objects have to be objects: serde would take an array whose items fit for a struct too, at any
+/// depth. (Not inside what serde keeps aside first, which is `flatten` and `untagged`: bodies have neither.)
+pub(crate) struct Named(pub(crate) Value);
+
+impl<'de> IntoDeserializer<'de, serde_json::Error> for Named {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Named {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Array(items) => {
+                let mut items = SeqDeserializer::new(items.into_iter().map(Named));
+                let read = visitor.visit_seq(&mut items)?;
+                items.end()?;
+                Ok(read)
+            }
+            Value::Object(entries) => {
+                let mut entries = MapDeserializer::new(entries.into_iter().map(|(key, value)| (key, Named(value))));
+                let read = visitor.visit_map(&mut entries)?;
+                entries.end()?;
+                Ok(read)
+            }
+            plain => plain.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Array(_) => Err(Error::invalid_type(Unexpected::Seq, &"an object")),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            // A number that is kept as it was written asks for itself by name.
+            Value::Number(_) => self.0.deserialize_newtype_struct(name, visitor),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Object(entries) => {
+                let entries = MapDeserializer::new(entries.into_iter().map(|(key, value)| (key, Named(value))));
+                visitor.visit_enum(MapAccessDeserializer::new(entries))
+            }
+            plain => plain.deserialize_enum(name, variants, visitor),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct identifier ignored_any
+    }
+}
+
+/// Reads a JSON text: no key twice in an object, no NUL in a string (PostgreSQL stores none).
 struct Sound;
 
 impl<'de> DeserializeSeed<'de> for Sound {
-    type Value = ();
+    type Value = Value;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Sound {
-    type Value = ();
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        if text.contains('\0') { Err(E::custom("a string contains NUL")) } else { Ok(()) }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        self.visit_string(text.to_owned())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Sound)?.is_some() {}
-        Ok(())
+    fn visit_string<E: Error>(self, text: String) -> Result<Value, E> {
+        if text.contains('\0') { Err(E::custom("a string contains NUL")) } else { Ok(text.into()) }
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let mut seen = HashSet::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            self::Sound.visit_str(&key)?;
-            entries.next_value_seed(Sound)?;
-            if let Some(twice) = seen.replace(key) {
-                return Err(A::Error::custom(format_args!("key {twice:?} is there twice")));
-            }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut read = Vec::new();
+        while let Some(item) = items.next_element_seed(Sound)? {
+            read.push(item);
         }
-        Ok(())
+        Ok(read.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut read = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if key.contains('\0') {
+                return Err(A::Error::custom("a key contains NUL"));
+            }
+            if read.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("key {key:?} is there twice")));
+            }
+            let value = entries.next_value_seed(Sound)?;
+            read.insert(key, value);
+        }
+        Ok(read.into())
     }
 }
 
@@ -113,6 +211,50 @@ mod tests {
     fn sound_bodies_are_read_and_unknown_fields_ignored() {
         let read = parse::<Booking>(br#"{"event_id":"e","count":2,"more":{"a":[1,{"b":null}]}}"#);
         assert_eq!(read, Ok(Booking { event_id: "e".to_owned(), count: Some(2) }));
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Nested {
+        one: Option<Booking>,
+        many: Vec<Booking>,
+        by_name: std::collections::BTreeMap<String, Booking>,
+        choice: Choice,
+        pair: (u8, f64),
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Choice {
+        Plain,
+        Whole(Booking),
+        Parts { booking: Booking },
+    }
+
+    #[test]
+    fn an_array_is_no_object_at_any_depth() {
+        let read = |one: &str, many: &str, choice: &str| {
+            let text =
+                format!(r#"{{"one":{one},"many":[{many}],"by_name":{{"a":{many}}},"choice":{choice},"pair":[1,2.5]}}"#);
+            parse::<Nested>(text.as_bytes())
+        };
+        let (object, array) = (r#"{"event_id":"e"}"#, r#"["e",2]"#);
+        for choice in
+            [r#""plain""#, &format!(r#"{{"whole":{object}}}"#), &format!(r#"{{"parts":{{"booking":{object}}}}}"#)]
+        {
+            let nested = read(object, object, choice).expect("objects are taken");
+            assert_eq!((nested.many.len(), nested.by_name.len(), nested.pair), (1, 1, (1, 2.5)), "{choice}");
+        }
+        assert_eq!(read("null", object, r#""plain""#).map(|nested| nested.one), Ok(None));
+        for (one, many, choice) in [
+            (array, object, r#""plain""#.to_owned()),
+            (object, array, r#""plain""#.to_owned()),
+            (object, object, format!(r#"{{"whole":{array}}}"#)),
+            (object, object, format!(r#"{{"parts":{{"booking":{array}}}}}"#)),
+            (object, object, format!(r#"{{"parts":[{object}]}}"#)),
+        ] {
+            let refused = read(one, many, &choice);
+            assert!(matches!(refused, Err(Fault::Malformed(_))), "{one} {many} {choice}: {refused:?}");
+        }
     }
 
     #[test]

@@ -70,6 +70,8 @@ impl Limits {
     }
 
     fn rule(&self, method: &Method, path: &str) -> Option<&(Rule, Limiter)> {
+        // HEAD is a GET whose body is left out: it costs as much.
+        let method = if method == Method::HEAD { &Method::GET } else { method };
         self.rules.iter().find(|(rule, _)| rule.method == *method && rule.paths.contains(&path))
     }
 
@@ -144,7 +146,8 @@ mod tests {
 
     fn limits() -> Limits {
         let per_minute = NonZeroU32::new(3).expect("not zero");
-        Limits::new([Rule { method: Method::POST, paths: &["/a", "/b"], per_minute }])
+        let list = Rule { method: Method::GET, paths: &["/list"], per_minute };
+        Limits::new([Rule { method: Method::POST, paths: &["/a", "/b"], per_minute }, list])
     }
 
     #[test]
@@ -168,6 +171,7 @@ mod tests {
         let rule = |method, path| limits.rule(&method, path).map(|(rule, _)| rule.per_minute.get());
         assert_eq!(rule(Method::POST, "/a"), rule(Method::POST, "/b"));
         assert_eq!(rule(Method::GET, "/a"), None);
+        assert_eq!((rule(Method::GET, "/list"), rule(Method::HEAD, "/list")), (Some(3), Some(3)));
         assert_eq!(rule(Method::POST, "/c"), None);
     }
 

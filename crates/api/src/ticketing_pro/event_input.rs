@@ -286,7 +286,8 @@ pub fn moment(field: &'static str, text: &str) -> Result<Time, ApiError> {
 }
 
 fn won(field: &'static str, amount: Amount) -> Result<Won, ApiError> {
-    amount.won().ok_or_else(|| ApiError::field(field, "must be a whole number of won, not negative"))
+    let price = amount.won().filter(|own| *own <= Won::MOST);
+    price.ok_or_else(|| ApiError::field(field, format!("must be a whole number of won, from 0 to {}", Won::MOST.0)))
 }
 
 fn in_range(field: &'static str, number: i64, most: u32) -> Result<u32, ApiError> {
@@ -368,13 +369,16 @@ pub(super) mod tests {
             ("total_seats", serde_json::json!(200_001)),
             ("min_price", serde_json::json!(-1)),
             ("max_price", serde_json::json!(0.5)),
+            ("max_price", serde_json::json!(1e15)),
+            ("min_price", serde_json::json!(1_000_000_000_001_i64)),
+            ("ticket_types.price", serde_json::json!([{"name": "A", "price": 1e15, "quantity": 1}])),
             (
                 "seating",
                 serde_json::json!({"sections": [{"name": "A", "rows": 200_000, "seats_per_row": 200_000, "price": 1}]}),
             ),
         ] {
             let mut value = whole();
-            value[field] = wrong;
+            value[field.split('.').next().expect("a name")] = wrong;
             assert_eq!(wrong_field(&input(value).offer().expect_err(field)), field);
         }
     }
