@@ -21,6 +21,12 @@ const WRONGS: &[(&str, &str, &str)] = &[
     ("money is gone", "DELETE FROM transfers WHERE credit = 'sales'", "earned"),
     ("money is made", "UPDATE transfers SET amount = amount * 2 WHERE debit = 'gateway'", "gateway"),
     ("a paid reservation was not paid", "UPDATE payments SET status = 'canceled'", "pa"),
+    ("a reservation is nobody's", "UPDATE reservations SET user_id = x'00000000000000000000000000000001'", "user"),
+    (
+        "a wallet is nobody's",
+        "INSERT INTO wallets (user_id, balance) VALUES (x'00000000000000000000000000000001', 0)",
+        "user",
+    ),
     ("a wallet has what nobody gave", "INSERT INTO wallets SELECT user_id, 5 FROM reservations LIMIT 1", "wallet"),
 ];
 

@@ -22,7 +22,7 @@ macro_rules! files {
 files! {
     ticketing_pro:
     auth, bad_input, bookings, envelope, events, general_admission, idempotency, lapse, payment, rate_limits,
-    selling, tickets, tokens, webhook,
+    selling, staff, tickets, tokens, webhook,
 }
 
 /// The dialects with their files.

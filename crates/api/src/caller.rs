@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
 use desk::Stopped;
-use engine::people::AdoptUser;
+use engine::people::{AdoptUser, Role};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Uri};
 
 use crate::fault::{self, Fault};
 use crate::state::AppState;
+use crate::tokens::Access;
 pub use crate::tokens::Caller;
 
 /// The caller, where somebody is signed in. A token that does not count is refused all the same.
@@ -65,14 +66,31 @@ pub async fn identify(headers: &HeaderMap, extensions: &Extensions, state: &AppS
     }
     let Some(value) = headers.get(AUTHORIZATION) else { return Ok(MaybeCaller(None)) };
     let token = value.to_str().ok().and_then(bearer).ok_or(Fault::Unauthorized)?;
-    let access = state.tokens.read_access(token, state.desk.now()).ok_or(Fault::Unauthorized)?;
-    if access.foreign {
-        adopt(&access.caller, state).await?;
-    }
+    let caller = of_token(token, state).await?;
     if let Some(slot) = slot {
-        let _ = slot.0.set(access.caller.clone());
+        let _ = slot.0.set(caller.clone());
     }
-    Ok(MaybeCaller(Some(access.caller)))
+    Ok(MaybeCaller(Some(caller)))
+}
+
+/// Who an access token speaks for: somebody who is there. Whom another service vouches for is made on first sight; whom
+/// only a token of our own names was lost with a store (one restored from a backup) and has to register again.
+///
+/// # Errors
+/// As [`of`].
+pub async fn of_token(token: &str, state: &AppState) -> Result<Caller, Fault> {
+    let Access { mut caller, foreign } =
+        state.tokens.read_access(token, state.desk.now()).ok_or(Fault::Unauthorized)?;
+    if foreign {
+        adopt(&caller, state).await?;
+    } else if caller.role != Role::User {
+        // Rights that were taken away are gone at once, not when the token runs out.
+        caller.role = state.desk.user(caller.user).await?.ok_or(Fault::Unauthorized)?.role;
+    } else if !state.tokens.is_known(caller.user) {
+        state.desk.user(caller.user).await?.ok_or(Fault::Unauthorized)?;
+        state.tokens.remember_known(caller.user);
+    }
+    Ok(caller)
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -82,7 +100,7 @@ fn bearer(value: &str) -> Option<&str> {
 
 /// Makes the person of a token that was signed elsewhere, on first sight.
 async fn adopt(caller: &Caller, state: &AppState) -> Result<(), Fault> {
-    if state.tokens.is_adopted(caller.user) {
+    if state.tokens.is_known(caller.user) {
         return Ok(());
     }
     let command = AdoptUser { id: caller.user, email: caller.email.to_string(), role: caller.role };
@@ -91,7 +109,7 @@ async fn adopt(caller: &Caller, state: &AppState) -> Result<(), Fault> {
         .run(command)
         .await
         .map_err(|stopped: Stopped| fault::without_verdict(stopped).unwrap_or(Fault::Unauthorized))?;
-    state.tokens.remember_adopted(caller.user);
+    state.tokens.remember_known(caller.user);
     Ok(())
 }
 

@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids;
 
-/// How many adopted people are remembered, so that not every request asks the desk for them.
-const MOST_ADOPTED: usize = 100_000;
+/// Who issued a token of ours: what another service signs with the shared secret names itself, or nobody.
+const ISSUER: &str = "maepyo";
+
+/// How many people are remembered as being there, so that not every new token asks the desk for its own.
+const MOST_KNOWN: usize = 100_000;
 
 /// How many good tokens are remembered (each takes about half a KiB).
 const MOST_VERIFIED: usize = 50_000;
@@ -41,6 +44,8 @@ enum Kind {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Claims {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sub: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,7 +91,7 @@ pub struct Tokens {
     rules: Validation,
     access_seconds: i64,
     refresh_seconds: i64,
-    adopted: Mutex<HashSet<UserId>>,
+    known: Mutex<HashSet<UserId>>,
     /// Access tokens whose signature was found good, and when they run out.
     verified: RwLock<HashMap<String, (Access, Time)>>,
 }
@@ -106,7 +111,7 @@ impl Tokens {
             rules,
             access_seconds,
             refresh_seconds,
-            adopted: Mutex::default(),
+            known: Mutex::default(),
             verified: RwLock::default(),
         }
     }
@@ -129,7 +134,8 @@ impl Tokens {
         self.sign(user, Kind::Refresh, now, self.refresh_seconds)
     }
 
-    /// Reads an access token; `None` when it does not count at `now`.
+    /// Reads an access token; `None` when it does not count at `now`. Whether its user is there is another question:
+    /// see [`crate::caller::of_token`].
     #[must_use]
     pub fn read_access(&self, token: &str, now: Time) -> Option<Access> {
         if let Some((access, until)) = self.verified.read().get(token) {
@@ -142,7 +148,7 @@ impl Tokens {
         let (user, until) = (claims.user()?, claims.expires_at());
         let role = Role::from_word(&claims.role).unwrap_or(Role::User);
         let caller = Caller { user, role, email: claims.email.into() };
-        let access = Access { caller, foreign: claims.kind.is_none() };
+        let access = Access { caller, foreign: claims.iss.as_deref() != Some(ISSUER) };
         self.remember_verified(token, &access, until);
         Some(access)
     }
@@ -168,19 +174,19 @@ impl Tokens {
         Some(Refresh { user: claims.user()?, token, expires_at: claims.expires_at() })
     }
 
-    /// Whether this person of a foreign token was made here already, as far as is remembered.
+    /// Whether this person is there, as far as is remembered.
     #[must_use]
-    pub fn is_adopted(&self, user: UserId) -> bool {
-        self.adopted.lock().contains(&user)
+    pub fn is_known(&self, user: UserId) -> bool {
+        self.known.lock().contains(&user)
     }
 
-    /// Remembers that this person of a foreign token is known here.
-    pub fn remember_adopted(&self, user: UserId) {
-        let mut adopted = self.adopted.lock();
-        if adopted.len() >= MOST_ADOPTED {
-            adopted.clear();
+    /// Remembers that this person is there. People are never deleted.
+    pub fn remember_known(&self, user: UserId) {
+        let mut known = self.known.lock();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
         }
-        adopted.insert(user);
+        known.insert(user);
     }
 
     fn verify(&self, token: &str, now: Time) -> Option<Claims> {
@@ -191,6 +197,7 @@ impl Tokens {
     fn sign(&self, user: &User, kind: Kind, now: Time, seconds: i64) -> String {
         let id = ids::uuid(user.id.0);
         let claims = Claims {
+            iss: Some(ISSUER.to_owned()),
             sub: Some(id.clone()),
             user_id: Some(id),
             email: user.email.clone(),
@@ -318,11 +325,14 @@ mod tests {
         let access = tokens().read_access(&token, NOW).expect("counts");
         assert!(access.foreign);
         assert_eq!((access.caller.user, access.caller.role), (UserId(7), Role::User));
+        let named = serde_json::json!({"userId": ids::uuid(7), "type": "access", "iss": "auth", "exp": 1_800_000_000});
+        assert!(tokens().read_access(&sign(named), NOW).expect("counts").foreign, "whatever it says it is");
         for claims in [
             serde_json::json!({"userId": ids::uuid(7), "role": "user"}),
             serde_json::json!({"userId": "seven", "exp": 1_800_000_000}),
             serde_json::json!({"exp": 1_800_000_000}),
             serde_json::json!({"userId": ids::uuid(7), "type": "other", "exp": 1_800_000_000}),
+            serde_json::json!({"userId": ids::uuid(7), "type": "refresh", "exp": 1_800_000_000}),
         ] {
             assert!(tokens().read_access(&sign(claims.clone()), NOW).is_none(), "{claims}");
         }

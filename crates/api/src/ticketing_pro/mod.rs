@@ -8,6 +8,7 @@ mod events;
 mod payment;
 mod seats;
 mod tickets;
+mod users;
 mod wire;
 
 pub use errors::{ApiError, ErrorBody, ErrorEnvelope, ReadProblems, WriteProblems, act, code};
@@ -40,6 +41,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(bookings::routes())
         .merge(payment::routes())
         .merge(tickets::routes())
+        .merge(users::routes())
 }
 
 /// How often what may be asked.
