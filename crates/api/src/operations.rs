@@ -45,6 +45,7 @@ async fn metrics(State(state): State<AppState>) -> Response {
     if let Ok(gauges) = state.desk.gauges().await {
         gauge!("maepyo_queue_length").set(gauges.queued as f64);
         gauge!("maepyo_jobs").set(gauges.jobs as f64);
+        gauge!("maepyo_refunds_failed").set(gauges.stuck_refunds as f64);
         gauge!("maepyo_outbox_lag_seconds").set(gauges.lag.0 as f64 / 1_000_000.0);
     }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render()).into_response()

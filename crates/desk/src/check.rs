@@ -131,9 +131,16 @@ pub(crate) const RULES: &[Rule] = &[
                    WHERE debit = 'gateway' GROUP BY payment_id) i ON i.payment_id = p.id \
                  LEFT JOIN (SELECT payment_id, CAST(SUM(amount) AS BIGINT) AS amount FROM transfers \
                    WHERE credit = 'gateway' GROUP BY payment_id) o ON o.payment_id = p.id \
-                 WHERE (COALESCE(i.amount, 0) <> CASE WHEN p.status = 'succeeded' THEN p.amount ELSE 0 END \
-                 OR COALESCE(o.amount, 0) <> CASE WHEN p.refund = 'done' THEN p.amount ELSE 0 END) \
+                 WHERE COALESCE(i.amount, 0) - COALESCE(o.amount, 0) <> \
+                   CASE WHEN p.status = 'succeeded' AND COALESCE(p.refund, '') <> 'done' THEN p.amount ELSE 0 END \
                  AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
+    },
+    Rule {
+        name: "a reservation and a wallet are of a user who is there",
+        over: "SELECT (SELECT COUNT(*) FROM reservations) + (SELECT COUNT(*) FROM wallets)",
+        broken: "SELECT own.id, own.what FROM (SELECT id, user_id, 1 AS what FROM reservations \
+                 UNION ALL SELECT user_id AS id, user_id, 2 AS what FROM wallets) own \
+                 LEFT JOIN users u ON u.id = own.user_id WHERE u.id IS NULL AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "an e-mail address belongs to a user",

@@ -169,4 +169,6 @@ pub struct Gauges {
     pub jobs: i64,
     /// For how long the job that waits longest has been due.
     pub lag: Span,
+    /// Refunds that the gateway could not make.
+    pub stuck_refunds: i64,
 }

@@ -3,11 +3,11 @@
 use crate::batch::{HOLDINGS, LAPSED};
 use crate::migrations::{SCHEMA, Spelling, pending};
 use crate::stream::{AFTER, LAST};
-use crate::upkeep::{OLDEST_DUE, TIDY};
+use crate::upkeep::{OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER, TIDY};
 use crate::{check, postgres, sqlite};
 
 fn statements() -> Vec<String> {
-    let fixed = [AFTER, HOLDINGS, LAPSED, LAST, OLDEST_DUE].map(str::to_owned);
+    let fixed = [AFTER, HOLDINGS, LAPSED, LAST, OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER].map(str::to_owned);
     let tidy = TIDY.iter().map(|(sql, _)| (*sql).to_owned());
     check::texts().into_iter().chain(fixed).chain(tidy).collect()
 }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use crate::batch::Effects;
 use crate::desk::Desk;
 use crate::gather::Attempt;
+use crate::reads::Reads;
 use crate::tables::StoredAnswer;
 use crate::value::{IntoValue as _, Value};
 use crate::{Gauges, Once, Stopped, Unavailable};
@@ -76,7 +77,22 @@ impl Desk {
         let jobs = reads.number("SELECT COUNT(*) FROM jobs", Vec::new()).await?;
         let newest = reads.number(OLDEST_DUE, vec![self.now().0.value()]).await?;
         let lag = if newest == 0 { 0 } else { (self.now().0 - newest).max(0) };
-        Ok(Gauges { queued: self.queued(), jobs, lag: Span(lag) })
+        let stuck = reads.number(STUCK_REFUNDS, Vec::new()).await?;
+        Ok(Gauges { queued: self.queued(), jobs, lag: Span(lag), stuck_refunds: stuck })
+    }
+
+    /// Takes over the jobs of a process that is gone: at its start, where this process is the only one on its store,
+    /// nobody can be at work on a job, so what was taken for `lease` is due at once. Does nothing where others may be
+    /// at work. Gives how many it took.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub async fn take_over_jobs(&self, lease: Span) -> Result<u64, Stopped> {
+        if matches!(self.0.reads, Reads::Postgres(_)) {
+            return Ok(0);
+        }
+        let now = self.now();
+        self.chore(TAKE_OVER, vec![now.0.value(), (now + lease).0.value()]).await
     }
 
     async fn chore(&self, sql: &'static str, params: Vec<Value>) -> Result<u64, Stopped> {
@@ -85,6 +101,12 @@ impl Desk {
         done.await.map_err(|_| Stopped::Unavailable("the server is shutting down".to_owned()))?
     }
 }
+
+/// Makes what would be due within a while due now: a lease, or a pause that is nearly over.
+pub(crate) const TAKE_OVER: &str = "UPDATE jobs SET run_at = ?1 WHERE run_at > ?1 AND run_at <= ?2";
+
+/// Refunds that the gateway could not make.
+pub(crate) const STUCK_REFUNDS: &str = "SELECT COUNT(*) FROM payments WHERE refund = 'failed'";
 
 /// When the job that is due longest was due; 0 where none is.
 pub(crate) const OLDEST_DUE: &str = "SELECT COALESCE(MIN(run_at), 0) FROM jobs WHERE run_at <= ?1";

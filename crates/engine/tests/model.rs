@@ -10,7 +10,7 @@ use engine::id::{PaymentId, ReservationId, UserId};
 use engine::money::Won;
 use engine::payments::{
     CancelPayment, ChargeSandbox, ConfirmReservation, Gateway, News, OpenPayment, PaymentState, ReceiveNews, Refund,
-    SandboxOutcome, Settlement,
+    RetryRefund, SandboxOutcome, Settlement,
 };
 use engine::refusal::Refusal;
 use engine::tickets::Admit;
@@ -36,6 +36,8 @@ enum Step {
     CancelPayment { payment: usize },
     Succeeded { payment: usize },
     Refunded { payment: usize },
+    RefundFailed { payment: usize },
+    RetryRefund { payment: usize },
     Confirm { reservation: usize, payment: usize },
     Wallet { user: usize, reservation: usize },
     Cancel { by: Option<usize>, reservation: usize },
@@ -97,6 +99,7 @@ enum Card {
     Challenged,
     Taken,
     Returning,
+    Stuck,
     Returned,
     Canceled,
 }
@@ -178,7 +181,7 @@ impl Model {
         match self.cards[card].1 {
             Card::Open | Card::Challenged => self.cards[card].1 = Card::Canceled,
             Card::Canceled => return Err(Refusal::PaymentCanceled),
-            Card::Taken | Card::Returning | Card::Returned => return Err(Refusal::PaymentSucceeded),
+            Card::Taken | Card::Returning | Card::Stuck | Card::Returned => return Err(Refusal::PaymentSucceeded),
         }
         Ok(())
     }
@@ -239,11 +242,25 @@ impl Model {
         let (reservation, state) = self.cards[card];
         self.cards[card].1 = Card::Returned;
         let own = &mut self.own[reservation];
-        let kept = !matches!(state, Card::Returning | Card::Returned);
+        let kept = !matches!(state, Card::Returning | Card::Stuck | Card::Returned);
         let paid = own.state == State::Held && own.payment == Some(card)
             || matches!(own.state, State::Sold { by, .. } if by == Tender::Card(card));
         if kept && paid {
             own.state = State::GivenUp { back: own.price() };
+        }
+    }
+
+    fn refund_failed(&mut self, card: usize) {
+        let state = &mut self.cards[card].1;
+        if matches!(state, Card::Returning | Card::Returned) {
+            *state = Card::Stuck;
+        }
+    }
+
+    fn retry_refund(&mut self, card: usize) {
+        let state = &mut self.cards[card].1;
+        if *state == Card::Stuck {
+            *state = Card::Returning;
         }
     }
 
@@ -375,6 +392,8 @@ impl Both {
             Step::CancelPayment { payment: n } => Step::CancelPayment { payment: payment(n)? },
             Step::Succeeded { payment: n } => Step::Succeeded { payment: payment(n)? },
             Step::Refunded { payment: n } => Step::Refunded { payment: payment(n)? },
+            Step::RefundFailed { payment: n } => Step::RefundFailed { payment: payment(n)? },
+            Step::RetryRefund { payment: n } => Step::RetryRefund { payment: payment(n)? },
             Step::Confirm { reservation: n, payment: p } => {
                 Step::Confirm { reservation: reservation(n)?, payment: payment(p)? }
             }
@@ -410,6 +429,14 @@ impl Both {
             Step::Refunded { payment } => {
                 self.tell(payment, News::Refunded);
                 self.model.refunded(payment);
+            }
+            Step::RefundFailed { payment } => {
+                self.tell(payment, News::RefundFailed);
+                self.model.refund_failed(payment);
+            }
+            Step::RetryRefund { payment } => {
+                self.stage.done(&RetryRefund { payment: self.payments[payment] });
+                self.model.retry_refund(payment);
             }
             Step::Confirm { reservation, payment } => {
                 let user = self.user(self.model.own[reservation].user);
@@ -491,6 +518,7 @@ impl Both {
                 PaymentState::Succeeded { refund: Refund::None, .. } => Card::Taken,
                 PaymentState::Succeeded { refund: Refund::Requested, .. } => Card::Returning,
                 PaymentState::Succeeded { refund: Refund::Done { .. }, .. } => Card::Returned,
+                PaymentState::Succeeded { refund: Refund::Failed { .. }, .. } => Card::Stuck,
                 PaymentState::Canceled { .. } => Card::Canceled,
             };
             assert_eq!(is, *card);
@@ -538,6 +566,8 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => any.prop_map(|payment| Step::CancelPayment { payment }),
         3 => any.prop_map(|payment| Step::Succeeded { payment }),
         1 => any.prop_map(|payment| Step::Refunded { payment }),
+        1 => any.prop_map(|payment| Step::RefundFailed { payment }),
+        1 => any.prop_map(|payment| Step::RetryRefund { payment }),
         3 => (any, any).prop_map(|(reservation, payment)| Step::Confirm { reservation, payment }),
         2 => (user.clone(), any).prop_map(|(user, reservation)| Step::Wallet { user, reservation }),
         3 => (proptest::option::of(user.clone()), any)

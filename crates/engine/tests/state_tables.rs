@@ -8,7 +8,8 @@ use engine::command::{Command, Fact};
 use engine::holds::{CancelReservation, Canceller, ExpireReservation, Standing, Tender};
 use engine::id::UserId;
 use engine::payments::{
-    AttachIntent, CancelPayment, CompleteRefund, ConfirmReservation, News, PaymentState, Refund, SandboxOutcome,
+    AttachIntent, CancelPayment, CompleteRefund, ConfirmReservation, News, PaymentState, Refund, RetryRefund,
+    SandboxOutcome,
 };
 use engine::people::Role;
 use engine::seats::SeatStatus;
@@ -153,6 +154,7 @@ fn payment(stage: &Stage) -> String {
         PaymentState::Succeeded { refund: Refund::None, .. } => "taken".to_owned(),
         PaymentState::Succeeded { refund: Refund::Requested, .. } => "refund requested".to_owned(),
         PaymentState::Succeeded { refund: Refund::Done { .. }, .. } => "refunded".to_owned(),
+        PaymentState::Succeeded { refund: Refund::Failed { .. }, .. } => "refund failed".to_owned(),
         PaymentState::Canceled { .. } => "canceled".to_owned(),
     }
 }
@@ -329,6 +331,11 @@ fn refunded() -> Stage {
     stage
 }
 
+fn failed(mut stage: Stage) -> Stage {
+    stage.done(&stage.news(News::RefundFailed));
+    stage
+}
+
 fn canceled() -> Stage {
     let mut stage = open();
     stage.done(&CancelPayment { user: None, payment: stage.payment });
@@ -343,6 +350,8 @@ const PAYMENTS: &[Given] = &[
     ("taken, settled", by_card),
     ("refund requested", || cancelled(by_card())),
     ("refunded", refunded),
+    ("refund failed", || failed(cancelled(by_card()))),
+    ("refunded, came back", || failed(refunded())),
     ("canceled", canceled),
 ];
 
@@ -375,6 +384,9 @@ const ON_PAYMENTS: &[When] = &[
     ("news processing", |s| news(s, News::Processing)),
     ("news canceled", |s| news(s, News::Canceled)),
     ("news refunded", |s| news(s, News::Refunded)),
+    ("news refund failed", |s| news(s, News::RefundFailed)),
+    ("complete refund", |s| act(s, &CompleteRefund { payment: s.payment })),
+    ("retry refund", |s| act(s, &RetryRefund { payment: s.payment })),
 ];
 
 #[test]

@@ -1,13 +1,15 @@
 //! Background loops: expiry, jobs, tidying. Nothing depends on their being on time.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::AppState;
 use desk::{Desk, Stopped};
 use engine::holds::ExpireReservation;
-use engine::jobs::{FinishJobs, Job, TakeJobs};
+use engine::id::JobId;
+use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
 use engine::time::{Span, Time};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -24,8 +26,10 @@ const METRICS_EVERY: Duration = Duration::from_secs(5);
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// The longest wait after an error.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
-/// Whoever took a job has this long before somebody else may, in seconds.
-const JOB_LEASE: i64 = 30;
+/// Whoever took a job has this long before somebody else may, unless it says that it is still at it. Short, so that
+/// what a process left behind that was killed is soon done by another.
+const JOB_LEASE: Span = Span::seconds(5);
+const LEASES_RENEWED: Duration = Duration::from_millis(1_500);
 /// The longest wait between two attempts at a job, in seconds.
 const LONGEST_RETRY: i64 = 3_600;
 
@@ -42,14 +46,32 @@ pub struct Loops {
     room: Arc<Semaphore>,
 }
 
+/// The jobs that this process is at work on.
+type UnderWay = Arc<Mutex<BTreeSet<JobId>>>;
+
+/// Takes over what a process left behind that was killed on this store.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn take_over(desk: &Desk) -> Result<(), Stopped> {
+    match desk.take_over_jobs(JOB_LEASE).await? {
+        0 => {}
+        jobs => tracing::info!(jobs, "jobs of the last run are taken over"),
+    }
+    Ok(())
+}
+
 /// Starts all loops. Each ends its step and returns when `stop` turns true.
 pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
     let room = Arc::new(Semaphore::new(JOBS_AT_ONCE));
+    let under_way = UnderWay::default();
     let (expiry, tidying) = (state.desk.clone(), state.desk.clone());
     let (jobs, own, metrics) = (state.clone(), room.clone(), state.clone());
+    let (leases, held) = (state.desk.clone(), under_way.clone());
     let running = vec![
         tokio::spawn(repeat("expiry", stop.clone(), move || expire(expiry.clone()))),
-        tokio::spawn(repeat("jobs", stop.clone(), move || take_jobs(jobs.clone(), own.clone()))),
+        tokio::spawn(repeat("jobs", stop.clone(), move || take_jobs(jobs.clone(), own.clone(), under_way.clone()))),
+        tokio::spawn(repeat("leases", stop.clone(), move || renew_leases(leases.clone(), held.clone()))),
         tokio::spawn(repeat("tidy", stop.clone(), move || tidy(tidying.clone()))),
         tokio::spawn(repeat("metrics", stop.clone(), move || drain_metrics(metrics.clone()))),
     ];
@@ -122,7 +144,7 @@ async fn expire(desk: Desk) -> Result<Next, String> {
 }
 
 /// Takes up as many due jobs as there is room for and lets them run; waits for none of them.
-async fn take_jobs(state: AppState, room: Arc<Semaphore>) -> Result<Next, String> {
+async fn take_jobs(state: AppState, room: Arc<Semaphore>, under_way: UnderWay) -> Result<Next, String> {
     let desk = &state.desk;
     let first = room.clone().acquire_owned().await.map_err(text)?;
     let free = i64::try_from(room.available_permits()).unwrap_or(0) + 1;
@@ -131,32 +153,72 @@ async fn take_jobs(state: AppState, room: Arc<Semaphore>) -> Result<Next, String
     if due.is_empty() {
         return Ok(Next::After(JOBS_POLL));
     }
+    let retry_at = |now: Time, _| now + JOB_LEASE;
     for job in desk.run(TakeJobs { jobs: due, retry_at }).await.map_err(text)? {
+        let lease = Lease::new(job.id, &under_way);
         let permit = room.clone().acquire_owned().await.map_err(text)?;
         let state = state.clone();
         tokio::spawn(async move {
-            perform(&state, job).await;
+            perform(&state, job, lease).await;
             drop(permit);
         });
     }
     Ok(Next::AtOnce)
 }
 
-async fn perform(state: &AppState, job: Job) {
-    let (id, attempts) = (job.id, job.attempts);
-    let done = match api::gateway::perform(state, job).await {
-        Ok(()) => state.desk.run(FinishJobs { jobs: vec![id] }).await.map_err(text),
-        Err(error) => Err(text(error)),
-    };
-    if let Err(error) = done {
-        tracing::warn!(job = %format_args!("{:032x}", id.0), attempts, error, "a job failed and will be tried again");
+/// Says of a job that somebody is at it, for as long as it is there: a panic ends it too.
+struct Lease {
+    job: JobId,
+    under_way: UnderWay,
+}
+
+impl Lease {
+    fn new(job: JobId, under_way: &UnderWay) -> Self {
+        lock(under_way).insert(job);
+        Self { job, under_way: under_way.clone() }
     }
 }
 
-/// When a job taken up now is due again: after its lease and 1, 2, 4 … seconds, at most an hour.
-fn retry_at(now: Time, attempts: u32) -> Time {
-    let pause = 1_i64.checked_shl(attempts.min(20)).unwrap_or(LONGEST_RETRY).min(LONGEST_RETRY);
-    now + Span::seconds(JOB_LEASE + pause)
+impl Drop for Lease {
+    fn drop(&mut self) {
+        lock(&self.under_way).remove(&self.job);
+    }
+}
+
+/// Whoever panicked with it left it whole: it is a set, changed in one go.
+fn lock(under_way: &UnderWay) -> MutexGuard<'_, BTreeSet<JobId>> {
+    under_way.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn renew_leases(desk: Desk, under_way: UnderWay) -> Result<Next, String> {
+    let jobs: Vec<JobId> = lock(&under_way).iter().copied().collect();
+    if !jobs.is_empty() {
+        desk.run(PutOffJobs { jobs, by: JOB_LEASE }).await.map_err(text)?;
+    }
+    Ok(Next::After(LEASES_RENEWED))
+}
+
+async fn perform(state: &AppState, job: Job, lease: Lease) {
+    let (id, attempts) = (job.id, job.attempts);
+    let done = api::gateway::perform(state, job).await;
+    // Before what is said last of it: a renewal after that would call it back.
+    drop(lease);
+    let noted = match done {
+        Ok(()) => state.desk.run(FinishJobs { jobs: vec![id] }).await,
+        Err(error) => {
+            tracing::warn!(job = %format_args!("{:032x}", id.0), attempts, %error, "a job failed and will be tried again");
+            state.desk.run(PutOffJobs { jobs: vec![id], by: pause_after(attempts) }).await
+        }
+    };
+    if let Err(error) = noted {
+        tracing::warn!(job = %format_args!("{:032x}", id.0), %error, "what became of a job was not noted");
+    }
+}
+
+/// How long a job waits that failed so many times: 1, 2, 4 … seconds, at most an hour.
+fn pause_after(attempts: u32) -> Span {
+    let doubled = 1_i64.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(LONGEST_RETRY);
+    Span::seconds(doubled.min(LONGEST_RETRY))
 }
 
 async fn tidy(desk: Desk) -> Result<Next, String> {
@@ -180,8 +242,8 @@ mod tests {
 
     #[test]
     fn attempts_are_put_off_longer_and_longer_up_to_an_hour() {
-        let wait = |attempts| retry_at(Time(0), attempts).seconds();
-        assert_eq!([wait(0), wait(1), wait(5), wait(12), wait(u32::MAX)], [31, 32, 62, 3_630, 3_630]);
+        let wait = |attempts| pause_after(attempts).0 / 1_000_000;
+        assert_eq!([wait(0), wait(1), wait(2), wait(6), wait(13), wait(u32::MAX)], [1, 1, 2, 32, 3_600, 3_600]);
         assert_eq!(back_off(u32::MAX), LONGEST_BACK_OFF);
     }
 

@@ -60,6 +60,7 @@ async fn serve(config: &Config, address: SocketAddr, demo: bool) -> Result<ExitC
 async fn attend(config: &Config, listener: TcpListener, state: AppState) -> Result<bool, Failure> {
     let (tell, stop) = watch::channel(false);
     on_signal(tell)?;
+    loops::take_over(&state.desk).await.map_err(Failure::new)?;
     let loops = loops::start(&state, &stop);
     let drain = Duration::from_secs(config.limits.drain_seconds);
     let patience = Patience { connections: config.limits.connections, drain };

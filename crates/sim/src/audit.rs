@@ -219,7 +219,9 @@ impl Balances {
             match refund {
                 Refund::None if earned(payment, store) => all.gateway -= amount,
                 Refund::None => (all.gateway, all.unsettled) = (all.gateway - amount, all.unsettled + amount),
-                Refund::Requested => (all.gateway, all.refunds) = (all.gateway - amount, all.refunds + amount),
+                Refund::Requested | Refund::Failed { .. } => {
+                    (all.gateway, all.refunds) = (all.gateway - amount, all.refunds + amount)
+                }
                 Refund::Done { .. } => {}
             }
         }
@@ -296,7 +298,7 @@ fn tender_is_right(own: &Reservation, store: &Store) -> bool {
     match own.standing {
         Standing::Confirmed { tender: Tender::Card(id), .. } => refund(id) == Some(Refund::None),
         Standing::Cancelled { tender: Some(Tender::Card(id)), .. } => {
-            matches!(refund(id), Some(Refund::Requested | Refund::Done { .. }))
+            matches!(refund(id), Some(Refund::Requested | Refund::Done { .. } | Refund::Failed { .. }))
         }
         _ => true,
     }

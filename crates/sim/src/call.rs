@@ -4,9 +4,10 @@ use engine::catalogue::{CancelEvent, CreateEvent, DeleteEvent, PublishEvent, Upd
 use engine::command::Command;
 use engine::holds::{CancelReservation, ExpireReservation, HoldSeats};
 use engine::id::ReservationId;
-use engine::jobs::{FinishJobs, Job, TakeJobs};
+use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
 use engine::payments::{
     AttachIntent, CancelPayment, ChargeSandbox, CompleteRefund, ConfirmReservation, OpenPayment, ReceiveNews,
+    RetryRefund,
 };
 use engine::people::{AdoptUser, RegisterUser, RevokeToken, SetRole};
 use engine::refusal::Refusal;
@@ -92,9 +93,11 @@ calls! {
     CancelPayment,
     ReceiveNews,
     CompleteRefund,
+    RetryRefund,
     TopUp,
     PayFromWallet,
     Admit,
     TakeJobs => Answer::Jobs,
+    PutOffJobs,
     FinishJobs,
 }

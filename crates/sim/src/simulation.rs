@@ -5,14 +5,14 @@ use std::fmt;
 
 use engine::command::Fact;
 use engine::holds::{CancelReservation, Canceller, ExpireReservation, Standing};
-use engine::id::{EventId, JobId};
+use engine::id::{EventId, JobId, PaymentId};
 use engine::jobs::{Errand, FinishJobs, Job, TakeJobs};
-use engine::payments::{CompleteRefund, Gateway, ReceiveNews};
+use engine::payments::{CompleteRefund, Gateway, News, Payment, PaymentState, ReceiveNews, Refund, RetryRefund};
 use engine::refusal::Refusal;
 use engine::time::{Span, Time};
 
 use crate::audit::Auditor;
-use crate::bank::Bank;
+use crate::bank::{Bank, Intent};
 use crate::call::{Answer, Call};
 use crate::dice::Dice;
 use crate::store::{Changes, Fault, Store};
@@ -28,6 +28,8 @@ struct Request {
     call: Call,
     /// Whether the sender tries until it is answered; others may give up.
     stubborn: bool,
+    /// Whether what it says may be over when the sender asks again, so that it does not.
+    fleeting: bool,
     /// What the sender does once it is answered.
     then: Option<Call>,
 }
@@ -131,7 +133,7 @@ impl Simulation {
         let mut requests = self.due(size);
         for _ in requests.len()..size {
             let call = self.new_call();
-            requests.extend(call.map(|call| Request { call, stubborn: false, then: None }));
+            requests.extend(call.map(|call| Request { call, stubborn: false, fleeting: false, then: None }));
         }
         requests
     }
@@ -192,13 +194,13 @@ impl Simulation {
             Ok(Answer::Done) | Err(_) => {}
         }
         if let Some(call) = request.then {
-            self.send(1_000, Request { call, stubborn: false, then: None });
+            self.send(1_000, Request { call, stubborn: false, fleeting: false, then: None });
         }
     }
 
     /// Nobody knows whether it was done: most ask again, some go away.
     fn unanswered(&mut self, request: Request) {
-        if request.stubborn || self.dice.percent(70) {
+        if !request.fleeting && (request.stubborn || self.dice.percent(70)) {
             self.send(5_000, request);
         }
     }
@@ -215,7 +217,7 @@ impl Simulation {
         let copies = if self.dice.percent(20) { 2 } else { 1 };
         for _ in 0..copies {
             let within = if self.dice.percent(5) { 1_200_000 } else { 20_000 };
-            self.send(within, Request { call: news.clone().into(), stubborn: true, then: None });
+            self.send(within, Request { call: news.clone().into(), stubborn: true, fleeting: false, then: None });
         }
     }
 
@@ -229,6 +231,10 @@ impl Simulation {
             Errand::SandboxWebhook(payment, news) => {
                 let event = format!("sandbox_{}", job.id.0);
                 (ReceiveNews { event, payment, news }.into(), Some(finish()))
+            }
+            // The bank could not give it back: it says so to whoever asked.
+            Errand::Refund(payment) if self.refund_fails(payment) => {
+                (self.bank.say(payment, News::RefundFailed).into(), Some(finish()))
             }
             Errand::Refund(payment) => {
                 if self.store.payment(payment).is_some_and(|own| own.gateway == Gateway::Stripe) {
@@ -246,8 +252,16 @@ impl Simulation {
             Errand::SweepEvent(_) => (finish(), None),
         };
         if !self.dice.percent(5) {
-            self.send(2_000, Request { call, stubborn: false, then });
+            let fleeting = matches!(&call, Call::ReceiveNews(news) if news.news == News::RefundFailed);
+            self.send(2_000, Request { call, stubborn: false, fleeting, then });
         }
+    }
+
+    /// Whether the bank fails to give back what it is to give back now.
+    fn refund_fails(&mut self, payment: PaymentId) -> bool {
+        let asked = self.store.payment(payment).filter(|own| own.gateway == Gateway::Stripe);
+        let requested = |own: &Payment| matches!(own.state, PaymentState::Succeeded { refund: Refund::Requested, .. });
+        asked.is_some_and(requested) && self.bank.intent(payment) == Some(Intent::Taken) && self.dice.percent(15)
     }
 
     /// Gives up every live reservation of an event; whether there were any.
@@ -256,7 +270,7 @@ impl Simulation {
         let live: Vec<_> = live.map(|own| own.id).collect();
         for reservation in &live {
             let call = CancelReservation { reservation: *reservation, by: Canceller::House }.into();
-            self.send(2_000, Request { call, stubborn: false, then: None });
+            self.send(2_000, Request { call, stubborn: false, fleeting: false, then: None });
         }
         !live.is_empty()
     }
@@ -275,12 +289,20 @@ impl Simulation {
             let pending = self.store.reservations().filter(|own| matches!(own.standing, Standing::Pending { .. }));
             let expire = pending.map(|own| Call::from(ExpireReservation { reservation: own.id }));
             let take = jobs.chunks(50).map(|jobs| take(jobs.to_vec()));
-            let tidy: Vec<Call> = expire.chain(take).collect();
+            let failed =
+                |own: &&Payment| matches!(own.state, PaymentState::Succeeded { refund: Refund::Failed { .. }, .. });
+            let again = self.store.payments().filter(failed).map(|own| RetryRefund { payment: own.id }.into());
+            let tidy: Vec<Call> = expire.chain(take).chain(again).collect();
             if tidy.is_empty() && self.queue.is_empty() {
                 break;
             }
             let mut requests = self.due(usize::MAX);
-            requests.extend(tidy.into_iter().map(|call| Request { call, stubborn: false, then: None }));
+            requests.extend(tidy.into_iter().map(|call| Request {
+                call,
+                stubborn: false,
+                fleeting: false,
+                then: None,
+            }));
             self.batch(requests);
             self.audit()?;
         }

@@ -9,9 +9,11 @@ use engine::catalogue::{
 };
 use engine::holds::{CancelReservation, Canceller, ExpireReservation, HoldRules, HoldSeats, Reservation};
 use engine::id::{EventId, JobId, ReservationId, UserId};
+use engine::jobs::PutOffJobs;
 use engine::money::Won;
 use engine::payments::{
-    AttachIntent, CancelPayment, ChargeSandbox, ConfirmReservation, Gateway, News, OpenPayment, Payment, SandboxOutcome,
+    AttachIntent, CancelPayment, ChargeSandbox, ConfirmReservation, Gateway, News, OpenPayment, Payment, RetryRefund,
+    SandboxOutcome,
 };
 use engine::people::{AdoptUser, RegisterUser, RevokeToken, Role, SetRole};
 use engine::tickets::Admit;
@@ -272,6 +274,9 @@ impl Simulation {
     fn change_payment(&mut self) -> Option<Call> {
         let payment = self.a_payment()?;
         let user = self.owner_or_stranger(payment.user);
+        if self.dice.percent(20) {
+            return Some(RetryRefund { payment: payment.id }.into());
+        }
         if self.dice.percent(50) {
             return Some(CancelPayment { user: Some(user), payment: payment.id }.into());
         }
@@ -282,6 +287,10 @@ impl Simulation {
     /// A performer takes up a few of the jobs it sees, due or not.
     fn take_jobs(&mut self) -> Option<Call> {
         let jobs: Vec<JobId> = self.known.jobs.iter().take(8).copied().collect();
-        if jobs.is_empty() { None } else { Some(take(jobs)) }
+        match jobs.is_empty() {
+            true => None,
+            false if self.dice.percent(10) => Some(PutOffJobs { jobs, by: Span::seconds(5) }.into()),
+            false => Some(take(jobs)),
+        }
     }
 }

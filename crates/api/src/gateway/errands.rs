@@ -1,9 +1,9 @@
 //! What the engine wants done outside the store, done. Each errand may be done again: the second time
 //! changes nothing.
 
-use super::receive::{NotReceived, deliver, poll, shown, webhook_secret};
+use super::receive::{NotReceived, deliver, note_refund, poll, shown, webhook_secret};
 use super::signature::BadSignature;
-use super::stripe::GatewayError;
+use super::stripe::{GatewayError, GivenBack};
 use super::webhook;
 use crate::state::AppState;
 use desk::{Stopped, Unavailable};
@@ -28,6 +28,9 @@ pub enum ErrandFailed {
     /// The sandbox's own webhook was turned away.
     #[error(transparent)]
     NotReceived(#[from] NotReceived),
+    /// The gateway has begun to give the money back, and may still fail.
+    #[error("the gateway is still giving the money back")]
+    UnderWay,
     /// Reservations of a cancelled event are left that cannot be given back yet.
     #[error("some reservations of the event are still live")]
     Unswept,
@@ -87,8 +90,11 @@ async fn refund(state: &AppState, job: JobId, id: PaymentId) -> Result<(), Erran
         }
         Gateway::Stripe => {
             let reference = payment.reference.as_deref().unwrap_or_default();
-            state.gateway.stripe()?.refund(id, reference, payment.amount).await?;
-            Ok(state.desk.run(CompleteRefund { payment: id }).await?)
+            match state.gateway.stripe()?.refund(id, reference, payment.amount).await? {
+                // Its end is told by a webhook; should that get lost, the next attempt finds out.
+                GivenBack::UnderWay(_) => Err(ErrandFailed::UnderWay),
+                standing => Ok(note_refund(state, id, standing).await?),
+            }
         }
     }
 }

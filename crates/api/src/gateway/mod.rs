@@ -9,8 +9,8 @@ mod webhook;
 pub use errands::{ErrandFailed, perform};
 pub use receive::{NotReceived, deliver, find, poll, shown};
 pub use signature::{BadSignature, TOLERANCE_SECONDS, WebhookSecret};
-pub use stripe::{GatewayError, Intent, STRIPE_API_BASE, STRIPE_VERSION, Stripe};
-pub use webhook::{NoEvent, Notice, Subject};
+pub use stripe::{GatewayError, GivenBack, Intent, STRIPE_API_BASE, STRIPE_VERSION, Stripe};
+pub use webhook::{Kind, NoEvent, Notice, Subject};
 
 use engine::payments::Gateway;
 

@@ -1,13 +1,13 @@
 //! Word from a gateway, by webhook or by asking: checked, read and acted on.
 
 use super::signature::{BadSignature, WebhookSecret};
-use super::stripe::GatewayError;
-use super::webhook::{self, NoEvent, Notice, Subject};
+use super::stripe::{GatewayError, GivenBack};
+use super::webhook::{self, Kind, NoEvent, Notice, Subject};
 use crate::ids;
 use crate::state::AppState;
 use desk::{Stopped, Unavailable};
 use engine::id::PaymentId;
-use engine::payments::{AttachIntent, Gateway, News, Payment, ReceiveNews};
+use engine::payments::{AttachIntent, Gateway, News, Payment, PaymentState, ReceiveNews, Refund};
 use engine::refusal::Refusal;
 
 /// Why word from a gateway was not acted on.
@@ -60,14 +60,69 @@ async fn act(state: &AppState, notice: Notice) -> Result<(), NotReceived> {
         tracing::warn!(event = notice.event, "an event about a payment that is not known here");
         return Ok(());
     };
-    let amount = notice.subject.amount;
-    let paid = matches!(notice.news, News::Succeeded { .. });
-    if paid && amount.is_some_and(|amount| amount != payment.amount.0) {
-        tracing::error!(event = notice.event, amount, "an event about another amount than the payment's");
+    if let Some(what) = contradiction(&payment, &notice) {
+        let Subject { amount, currency, .. } = &notice.subject;
+        tracing::error!(event = notice.event, amount, currency, "an event about {what} than the payment's");
         return Ok(());
+    }
+    if notice.object == Kind::Refund && notice.subject.amount != Some(payment.amount.0) {
+        tracing::info!(event = notice.event, "a part of a payment was given back, which ends no booking");
+        return Ok(());
+    }
+    if is_of_our_refund(&payment, &notice) {
+        return look_at_refund(state, &payment).await;
     }
     attach(state, &payment, notice.subject).await?;
     receive(state, notice.event, payment.id, notice.news).await
+}
+
+/// In what a success does not fit the payment. Such news confirms nothing: the buyer has not paid what was asked.
+fn contradiction(payment: &Payment, notice: &Notice) -> Option<&'static str> {
+    let Notice { subject, news, .. } = notice;
+    let foreign = |currency: &String| !currency.eq_ignore_ascii_case("krw");
+    match news {
+        News::Succeeded { .. } if subject.currency.as_ref().is_some_and(foreign) => Some("another currency"),
+        News::Succeeded { .. } if subject.amount.is_none() => Some("no amount rather"),
+        News::Succeeded { .. } if subject.amount != Some(payment.amount.0) => Some("another amount"),
+        _ => None,
+    }
+}
+
+/// Whether it is word of money that Stripe was asked to give back. Such words come in any order and say what was so
+/// when they were sent (`charge.refunded` even before the money is on its way): they are a reason to ask.
+fn is_of_our_refund(payment: &Payment, notice: &Notice) -> bool {
+    let of_refund = matches!(notice.news, News::Refunded | News::RefundFailed);
+    let asked = matches!(
+        payment.state,
+        PaymentState::Succeeded { refund: Refund::Requested | Refund::Failed { .. } | Refund::Done { .. }, .. }
+    );
+    payment.gateway == Gateway::Stripe && of_refund && asked
+}
+
+/// Asks Stripe how the giving back of a payment stands, and acts on that.
+async fn look_at_refund(state: &AppState, payment: &Payment) -> Result<(), NotReceived> {
+    let reference = payment.reference.as_deref().unwrap_or_default();
+    let (standing, _) = state.gateway.stripe()?.given_back(reference, payment.amount).await?;
+    match standing {
+        Some(standing) => note_refund(state, payment.id, standing).await,
+        None => Ok(()),
+    }
+}
+
+/// Notes how the giving back of a payment stands, each standing of each refund once.
+pub(super) async fn note_refund(state: &AppState, payment: PaymentId, standing: GivenBack) -> Result<(), NotReceived> {
+    match standing {
+        GivenBack::UnderWay(_) => Ok(()),
+        GivenBack::Done(refund) => {
+            receive(state, format!("refund:{payment:x}:{refund}:done", payment = payment.0), payment, News::Refunded)
+                .await
+        }
+        GivenBack::Failed(refund) => {
+            tracing::error!(refund, "the gateway could not give a payment back: look at it, then ask for it again");
+            let event = format!("refund:{payment:x}:{refund}:failed", payment = payment.0);
+            receive(state, event, payment, News::RefundFailed).await
+        }
+    }
 }
 
 /// The payment an event is about: by the gateway's id, else by the id it was given when it was opened.

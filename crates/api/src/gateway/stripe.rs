@@ -1,4 +1,4 @@
-//! Stripe over HTTPS: the four calls that are needed, decoding only what is used of the answers.
+//! Stripe over HTTPS: the few calls that are needed, decoding only what is used of the answers.
 
 use crate::ids;
 use engine::id::PaymentId;
@@ -51,6 +51,7 @@ pub struct Intent {
     pub amount: i64,
     /// In lower case.
     pub currency: String,
+    amount_received: Option<i64>,
     status: String,
     payment_method: Option<serde_json::Value>,
 }
@@ -66,10 +67,11 @@ impl Intent {
         }
     }
 
-    /// Whether it is for what the payment is for.
+    /// Whether it is for what the payment is for, and has brought it where it has brought anything.
     #[must_use]
     pub fn pays(&self, payment: &Payment) -> bool {
-        self.currency == "krw" && self.amount == payment.amount.0
+        let received = self.amount_received.filter(|_| self.status == "succeeded").unwrap_or(self.amount);
+        self.currency == "krw" && [self.amount, received] == [payment.amount.0; 2]
     }
 }
 
@@ -140,25 +142,46 @@ impl Stripe {
         self.post(&path, &key(payment, "cancel"), &[]).await
     }
 
-    /// Gives a payment back whole. One that went back already counts as done.
+    /// Gives a payment back whole, unless that was done or is under way: then it tells how it stands. One that failed
+    /// is made anew.
     ///
     /// # Errors
     /// [`GatewayError`].
-    pub async fn refund(&self, payment: PaymentId, reference: &str, amount: Won) -> Result<(), GatewayError> {
+    pub async fn refund(&self, payment: PaymentId, reference: &str, amount: Won) -> Result<GivenBack, GatewayError> {
+        let (before, failed) = self.given_back(reference, amount).await?;
+        match before {
+            Some(GivenBack::Failed(_)) | None => {}
+            Some(standing) => return Ok(standing),
+        }
         let form = [
             ("payment_intent", path_part(reference)?.to_owned()),
             ("amount", amount.0.to_string()),
             ("metadata[payment_id]", ids::payment(payment)),
         ];
-        let refund: Result<Refund, _> = self.post("/v1/refunds", &key(payment, "refund"), &form).await;
+        // The key of one that failed would bring its failure again.
+        let operation = if failed == 0 { "refund".to_owned() } else { format!("refund-{failed}") };
+        let refund: Result<Refund, _> = self.post("/v1/refunds", &key(payment, &operation), &form).await;
         match refund {
-            Ok(refund) if matches!(refund.status.as_deref(), Some("failed" | "canceled")) => {
-                Err(GatewayError::Rejected { status: 200, code: "refund_failed".to_owned() })
+            Ok(refund) => Ok(refund.standing()),
+            Err(GatewayError::Rejected { code, .. }) if code == "charge_already_refunded" => {
+                Ok(GivenBack::Done("elsewhere".to_owned()))
             }
-            Ok(_) => Ok(()),
-            Err(GatewayError::Rejected { code, .. }) if code == "charge_already_refunded" => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// How the giving back of a whole payment stands (`None` where it was never begun), and how often it failed.
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    pub async fn given_back(&self, reference: &str, amount: Won) -> Result<(Option<GivenBack>, usize), GatewayError> {
+        let url = format!("{}/v1/refunds?payment_intent={}&limit=100", self.base, path_part(reference)?);
+        let made: Refunds = call(|| self.http.get(&url)).await?;
+        let whole = made.data.into_iter().filter(|refund| refund.amount == Some(amount.0));
+        let (failed, live): (Vec<_>, Vec<_>) =
+            whole.map(Refund::standing).partition(|standing| matches!(standing, GivenBack::Failed(_)));
+        let count = failed.len();
+        Ok((live.into_iter().next().or_else(|| failed.into_iter().next()), count))
     }
 
     async fn post<T: DeserializeOwned>(
@@ -186,9 +209,37 @@ impl GatewayError {
     }
 }
 
+/// How the giving back of a payment stands, each with the gateway's id of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GivenBack {
+    /// The buyer has it, or the buyer's bank.
+    Done(String),
+    /// It is on its way, and may still fail.
+    UnderWay(String),
+    /// The gateway has the money still, or again.
+    Failed(String),
+}
+
+#[derive(Deserialize)]
+struct Refunds {
+    data: Vec<Refund>,
+}
+
 #[derive(Deserialize)]
 struct Refund {
+    id: String,
+    amount: Option<i64>,
     status: Option<String>,
+}
+
+impl Refund {
+    fn standing(self) -> GivenBack {
+        match self.status.as_deref() {
+            Some("succeeded") => GivenBack::Done(self.id),
+            Some("failed" | "canceled") => GivenBack::Failed(self.id),
+            _ => GivenBack::UnderWay(self.id),
+        }
+    }
 }
 
 #[derive(Deserialize)]

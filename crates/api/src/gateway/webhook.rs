@@ -1,6 +1,7 @@
 //! Webhook events as Stripe writes them: read, and written for the sandbox.
 
 use super::stripe::method_name;
+use crate::body::Named;
 use engine::payments::{News, Payment};
 use engine::time::Time;
 use serde::Deserialize;
@@ -15,6 +16,19 @@ pub struct Notice {
     pub subject: Subject,
     /// What became of it.
     pub news: News,
+    /// What it is an event of.
+    pub object: Kind,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The payment itself.
+    Intent,
+    /// The money that was taken for it.
+    Charge,
+    /// Money that goes back.
+    Refund,
 }
 
 /// What an event tells of the payment it is about.
@@ -26,8 +40,10 @@ pub struct Subject {
     pub payment_id: Option<String>,
     /// What the buyer's browser shows the gateway.
     pub client_secret: Option<String>,
-    /// How much was paid or is to be.
+    /// How much it is about: what was received, where something was; what goes back, where it is about a refund.
     pub amount: Option<i64>,
+    /// In which currency, where that is said.
+    pub currency: Option<String>,
 }
 
 impl std::fmt::Debug for Subject {
@@ -50,13 +66,16 @@ struct Event {
     data: Value,
 }
 
-/// A PaymentIntent or a Charge: the fields of both that are used.
+/// A PaymentIntent, a Charge or a Refund: the fields of each that are used.
 #[derive(Deserialize)]
 struct Object {
     id: Option<String>,
     payment_intent: Option<Value>,
     client_secret: Option<String>,
     amount: Option<i64>,
+    amount_received: Option<i64>,
+    currency: Option<String>,
+    status: Option<String>,
     amount_refunded: Option<i64>,
     refunded: Option<bool>,
     payment_method: Option<Value>,
@@ -73,24 +92,24 @@ struct Metadata {
 /// # Errors
 /// [`NoEvent`] when it is not of the form of one.
 pub fn read(body: &[u8]) -> Result<Option<Notice>, NoEvent> {
-    // serde would take an array for a struct.
-    let event: serde_json::Map<String, Value> = serde_json::from_slice(body).map_err(|_| NoEvent)?;
-    let event = Event::deserialize(Value::Object(event)).map_err(|_| NoEvent)?;
+    let event: Value = serde_json::from_slice(body).map_err(|_| NoEvent)?;
+    let event = Event::deserialize(Named(event)).map_err(|_| NoEvent)?;
     if event.id.is_empty() || event.id.len() > 255 || event.id.contains('\0') {
         return Err(NoEvent);
     }
-    let Some(of_charge) = is_of_charge(&event.kind) else { return Ok(None) };
-    let object = event.data.get("object").filter(|object| object.is_object()).ok_or(NoEvent)?;
-    let object = Object::deserialize(object).map_err(|_| NoEvent)?;
+    let Some(kind) = kind(&event.kind) else { return Ok(None) };
+    let object = event.data.get("object").cloned().ok_or(NoEvent)?;
+    let object = Object::deserialize(Named(object)).map_err(|_| NoEvent)?;
     let Some(news) = news(&event.kind, &object) else { return Ok(None) };
-    Ok(Some(Notice { event: event.id, subject: subject(object, of_charge), news }))
+    Ok(Some(Notice { event: event.id, subject: subject(object, kind, &news), news, object: kind }))
 }
 
-/// Whether an event of this type is about a charge rather than an intent; `None` for a type that does not matter.
-fn is_of_charge(kind: &str) -> Option<bool> {
-    match kind.split_once('.')? {
-        ("payment_intent", _) => Some(false),
-        ("charge", "refunded") => Some(true),
+/// What an event of this type is about; `None` for a type that does not matter.
+fn kind(of: &str) -> Option<Kind> {
+    match of.split_once('.')? {
+        ("payment_intent", _) => Some(Kind::Intent),
+        ("charge", "refunded") => Some(Kind::Charge),
+        ("charge", "refund.updated") | ("refund", "created" | "updated" | "failed") => Some(Kind::Refund),
         _ => None,
     }
 }
@@ -103,6 +122,12 @@ fn news(kind: &str, object: &Object) -> Option<News> {
         "payment_intent.processing" => Some(News::Processing),
         "payment_intent.requires_action" => Some(News::ActionRequired),
         "charge.refunded" => is_whole(object).then_some(News::Refunded),
+        "refund.failed" => Some(News::RefundFailed),
+        "charge.refund.updated" | "refund.created" | "refund.updated" => match object.status.as_deref() {
+            Some("succeeded") => Some(News::Refunded),
+            Some("failed" | "canceled") => Some(News::RefundFailed),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -113,14 +138,17 @@ fn is_whole(charge: &Object) -> bool {
     charge.refunded.unwrap_or(!part)
 }
 
-fn subject(object: Object, of_charge: bool) -> Subject {
+fn subject(object: Object, kind: Kind, news: &News) -> Subject {
+    let of_intent = kind == Kind::Intent;
+    let received = matches!(news, News::Succeeded { .. });
     let expanded = |intent: Value| intent.as_str().or_else(|| intent.get("id")?.as_str()).map(str::to_owned);
-    let reference = if of_charge { object.payment_intent.and_then(expanded) } else { object.id };
+    let reference = if of_intent { object.id } else { object.payment_intent.and_then(expanded) };
     Subject {
         reference,
         payment_id: object.metadata.and_then(|own| own.payment_id),
-        client_secret: object.client_secret.filter(|_| !of_charge),
-        amount: object.amount,
+        client_secret: object.client_secret.filter(|_| of_intent),
+        amount: object.amount_received.filter(|_| received).or(object.amount),
+        currency: object.currency,
     }
 }
 
@@ -134,10 +162,16 @@ pub fn write(event: &str, intent: &str, payment: &Payment, news: &News, at: Time
         News::Processing => ("payment_intent.processing", "processing", None),
         News::Canceled => ("payment_intent.canceled", "canceled", None),
         News::Refunded => ("charge.refunded", "succeeded", None),
+        News::RefundFailed => ("refund.failed", "failed", None),
     };
     let amount = payment.amount.0;
     let metadata = json!({ "payment_id": intent });
-    let object = if matches!(news, News::Refunded) {
+    let object = if matches!(news, News::RefundFailed) {
+        json!({
+            "id": intent.replacen("pi_", "re_", 1), "object": "refund", "payment_intent": intent, "amount": amount,
+            "currency": "krw", "status": status, "metadata": metadata,
+        })
+    } else if matches!(news, News::Refunded) {
         json!({
             "id": intent.replacen("pi_", "ch_", 1), "object": "charge", "payment_intent": intent, "amount": amount,
             "amount_refunded": amount, "currency": "krw", "refunded": true, "status": status, "metadata": metadata,
@@ -186,6 +220,7 @@ mod tests {
             News::Processing,
             News::Canceled,
             News::Refunded,
+            News::RefundFailed,
         ] {
             let body = write("evt_1", "pi_7", &payment(), &news, Time::from_millis(5_000));
             let notice = read(&body).expect("an event").expect("of interest");
@@ -205,6 +240,41 @@ mod tests {
         assert_eq!(notice.news, News::Succeeded { method: "pm_1".to_owned() });
         assert_eq!(notice.subject.client_secret.as_deref(), Some("pi_3Mt_secret_x"));
         assert_eq!(notice.subject.payment_id, None);
+    }
+
+    fn read_of(kind: &str, object: Value) -> Option<Notice> {
+        let event = json!({"id": "evt_3", "type": kind, "data": {"object": object}});
+        read(event.to_string().as_bytes()).expect("an event")
+    }
+
+    #[test]
+    fn what_was_received_counts_where_something_was() {
+        let intent =
+            |received: Value| json!({"id": "pi_1", "amount": 1000, "amount_received": received, "currency": "usd"});
+        let amount = |kind: &str, received| read_of(kind, intent(received)).expect("of interest").subject.amount;
+        assert_eq!(amount("payment_intent.succeeded", json!(400)), Some(400));
+        assert_eq!(amount("payment_intent.succeeded", Value::Null), Some(1000));
+        assert_eq!(amount("payment_intent.processing", json!(0)), Some(1000));
+        let subject = read_of("payment_intent.succeeded", json!({"id": "pi_1"})).expect("of interest").subject;
+        assert_eq!((subject.amount, subject.currency), (None, None));
+    }
+
+    #[test]
+    fn a_refund_is_told_by_how_it_stands() {
+        let told = |kind: &str, status: &str| {
+            let refund = json!({"id": "re_1", "payment_intent": "pi_1", "amount": 10, "status": status});
+            read_of(kind, refund).map(|notice| {
+                assert_eq!((notice.subject.reference.as_deref(), notice.object), (Some("pi_1"), Kind::Refund));
+                notice.news
+            })
+        };
+        for kind in ["refund.created", "refund.updated", "charge.refund.updated"] {
+            assert_eq!(told(kind, "succeeded"), Some(News::Refunded), "{kind}");
+            assert_eq!(told(kind, "failed"), Some(News::RefundFailed), "{kind}");
+            assert_eq!(told(kind, "canceled"), Some(News::RefundFailed), "{kind}");
+            assert_eq!(told(kind, "pending"), None, "{kind}");
+        }
+        assert_eq!(told("refund.failed", "failed"), Some(News::RefundFailed));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::Stopped;
-use engine::payments::{AttachIntent, CancelPayment, ChargeSandbox, Gateway, OpenPayment, Payment, PaymentState, Step};
+use engine::payments::{
+    AttachIntent, CancelPayment, ChargeSandbox, Gateway, OpenPayment, Payment, PaymentState, RetryRefund, Step,
+};
 use engine::people::Role;
 use engine::refusal::Refusal;
 use http::{HeaderMap, StatusCode};
@@ -29,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get))
         .routes(routes!(cancel))
         .routes(routes!(confirm))
+        .routes(routes!(refund))
 }
 
 /// Open the payment of a held booking. A booking has one that is not cancelled; asking again gives the same.
@@ -64,7 +67,22 @@ async fn create_intent(
         }
         open_at_stripe(&state, open.clone()).await?;
     }
-    act(&state, &attempt, open, wire::intent).await
+    let (path, at) = (attempt.path.clone(), state.desk.now());
+    let render = move |verdict: Result<&Payment, &Refusal>| match verdict {
+        Ok(payment) => ok(&wire::intent(payment)),
+        Err(refusal) => not_opened(refusal).answer(&path, at),
+    };
+    Ok(once::run(&state, &attempt, open, render).await?)
+}
+
+/// What is wrong, by the names that the fields have here.
+fn not_opened(refusal: &Refusal) -> ApiError {
+    match refusal {
+        Refusal::TotalDiffers { expected } => {
+            ApiError::from(refusal).details(serde_json::json!({"field": "amount", "expected": expected}))
+        }
+        other => other.into(),
+    }
 }
 
 fn secret() -> Result<String, ApiError> {
@@ -189,6 +207,34 @@ async fn confirm(
         Err(refusal) => ApiError::from(refusal).answer(&path, at),
     };
     Ok(once::run(&state, &attempt, command, render).await?)
+}
+
+/// Ask the gateway once more to give back what it could not (`refund_status` is `failed`). For admins; any other payment
+/// stays as it is.
+#[utoipa::path(
+    post, path = "/api/payment/{payment_intent_id}/refund", operation_id = "retry_refund",
+    tag = "ticketing_pro", security(("bearer" = [])),
+    params(
+        ("payment_intent_id" = String, Path, description = "The payment"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
+    ),
+    responses(
+        (status = 200, description = "The payment as it stands", body = PaymentView),
+        ReadProblems,
+        WriteProblems,
+    )
+)]
+async fn refund(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Bare { attempt, .. }: Bare,
+) -> Result<Response, ApiError> {
+    if caller.role != Role::Admin {
+        return Err(ApiError::forbidden("Only admins may do this"));
+    }
+    let payment = gateway::find(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
+    act(&state, &attempt, RetryRefund { payment: payment.id }, wire::view).await
 }
 
 /// A charge leaves a payment waiting for another method only by being declined.

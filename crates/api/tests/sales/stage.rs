@@ -147,6 +147,17 @@ impl Stage {
         self.send(request.body(Body::from(body)).expect("a request")).await
     }
 
+    /// Whether the audit finds nothing.
+    pub async fn in_order(&self) -> bool {
+        let report = self.state.desk.check(5).await.expect("reads");
+        report.checks.iter().all(|(name, _, broken)| {
+            if !broken.is_empty() {
+                eprintln!("{name}: {broken:?}");
+            }
+            broken.is_empty()
+        })
+    }
+
     /// Performs every job that is due, each twice, as after a crash; gives what failed.
     pub async fn run_jobs(&self) -> Vec<String> {
         let mut failures = Vec::new();

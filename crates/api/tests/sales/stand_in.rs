@@ -50,6 +50,9 @@ pub struct StandIn {
     seen: Mutex<Vec<Seen>>,
     troubles: Mutex<VecDeque<Trouble>>,
     done: Mutex<HashMap<String, Value>>,
+    refunds: Mutex<Vec<Value>>,
+    /// How a new refund stands; empty is `succeeded`.
+    refund_status: Mutex<String>,
 }
 
 impl StandIn {
@@ -78,6 +81,33 @@ impl StandIn {
         self.done.lock().expect("not poisoned").len()
     }
 
+    /// From now on refunds stand so: new ones, and those that were made.
+    pub fn refunds_are(&self, status: &str) {
+        status.clone_into(&mut self.refund_status.lock().expect("not poisoned"));
+        self.refunds.lock().expect("not poisoned").iter_mut().for_each(|refund| refund["status"] = json!(status));
+    }
+
+    /// From now on new refunds stand so.
+    pub fn will_refund(&self, status: &str) {
+        status.clone_into(&mut self.refund_status.lock().expect("not poisoned"));
+    }
+
+    /// How many refunds were made.
+    pub fn refunds(&self) -> usize {
+        self.refunds.lock().expect("not poisoned").len()
+    }
+
+    fn new_refund(&self, seen: &Seen) -> Value {
+        let status = self.refund_status.lock().expect("not poisoned").clone();
+        let status = if status.is_empty() { "succeeded" } else { &status };
+        let amount: i64 = seen.field("amount").parse().unwrap_or(0);
+        let mut refunds = self.refunds.lock().expect("not poisoned");
+        let refund = json!({"id": format!("re_{}", refunds.len() + 1), "object": "refund", "amount": amount,
+                            "payment_intent": seen.field("payment_intent"), "status": status});
+        refunds.push(refund.clone());
+        refund
+    }
+
     /// Looks at the last request.
     pub fn check_last(&self, check: impl Fn(&Seen)) {
         check(self.seen.lock().expect("not poisoned").last().expect("something was sent"));
@@ -88,7 +118,12 @@ impl StandIn {
         let number = done.len() + 1;
         let made = || match (seen.method.as_str(), seen.path.as_str()) {
             ("POST", "/v1/payment_intents") => intent(&format!("pi_{number}"), "requires_payment_method", seen),
-            ("POST", "/v1/refunds") => json!({"id": "re_1", "object": "refund", "status": "succeeded"}),
+            ("POST", "/v1/refunds") => self.new_refund(seen),
+            ("GET", "/v1/refunds") => {
+                // The newest first.
+                let made: Vec<Value> = self.refunds.lock().expect("not poisoned").iter().rev().cloned().collect();
+                json!({"object": "list", "data": made, "has_more": false})
+            }
             ("POST", _) => intent("pi_1", "canceled", seen),
             _ => intent("pi_1", "succeeded", seen),
         };
@@ -114,7 +149,10 @@ async fn answer(State(own): State<Arc<StandIn>>, request: Request) -> Response {
         headers: parts.headers,
         form: form(&String::from_utf8_lossy(&body)),
     };
-    let trouble = own.troubles.lock().expect("not poisoned").pop_front();
+    let asks_for_refunds = (seen.method.as_str(), seen.path.as_str()) == ("GET", "/v1/refunds");
+    let mut troubles = own.troubles.lock().expect("not poisoned");
+    let trouble = if asks_for_refunds { None } else { troubles.pop_front() };
+    drop(troubles);
     let response = match trouble {
         Some(Trouble::Answer(status, body)) => {
             (StatusCode::from_u16(status).expect("a status"), body.to_string()).into_response()

@@ -111,6 +111,104 @@ async fn a_refund_that_fails_stays_to_be_done() {
     assert_eq!(stage.get("/api/payment/pi_1", &buyer).await.expect(200)["refund_status"], "processing");
 }
 
+/// A booking that was paid at Stripe and cancelled.
+async fn cancelled(stage: &Stage, buyer: &str) -> Value {
+    let booking = stage.hold(buyer, &["VIP-1-1"]).await;
+    stage.open(buyer, &booking).await.expect(200);
+    let body = json!({"payment_intent_id": "pi_1"});
+    stage.post(&format!("{}/confirm", path(&booking)), buyer, body).await.expect(200);
+    stage.post(&format!("{}/cancel", path(&booking)), buyer, json!({})).await.expect(200);
+    booking
+}
+
+fn refund_event(id: &str, kind: &str, status: &str) -> Value {
+    let object = json!({"id": "re_1", "object": "refund", "payment_intent": "pi_1", "charge": "ch_1",
+                        "amount": 300_000, "currency": "krw", "status": status});
+    json!({"id": id, "object": "event", "type": kind, "data": {"object": object}})
+}
+
+#[tokio::test]
+async fn a_refund_under_way_is_done_when_stripe_says_so() {
+    let (stand_in, stage) = at_stripe(&[]).await;
+    let buyer = stage.buyer("a").await;
+    stand_in.refunds_are("pending");
+    cancelled(&stage, &buyer).await;
+    let stands = async || stage.get("/api/payment/pi_1", &buyer).await.expect(200)["refund_status"].clone();
+    assert_eq!(stage.run_jobs().await, ["the gateway is still giving the money back"]);
+    assert_eq!(stands().await, "processing");
+    // Stripe tells of a refund the moment it has begun.
+    let begun = json!({"id": "evt_1", "type": "charge.refunded", "data": {"object": {"id": "ch_1", "refunded": true,
+        "payment_intent": "pi_1", "amount": 300_000, "amount_refunded": 300_000, "currency": "krw"}}});
+    stage.deliver(&begun).await.expect(200);
+    stage.deliver(&refund_event("evt_2", "refund.updated", "pending")).await.expect(200);
+    assert_eq!(stands().await, "processing");
+    stand_in.refunds_are("succeeded");
+    stage.deliver(&refund_event("evt_3", "charge.refund.updated", "succeeded")).await.expect(200);
+    assert_eq!(stands().await, "succeeded");
+    assert_eq!(stand_in.refunds(), 1);
+    assert!(stage.in_order().await);
+}
+
+#[tokio::test]
+async fn a_refund_that_failed_is_seen_and_asked_for_again() {
+    let (stand_in, stage) = at_stripe(&[]).await;
+    let buyer = stage.buyer("a").await;
+    stand_in.refunds_are("failed");
+    cancelled(&stage, &buyer).await;
+    let stands = async || stage.get("/api/payment/pi_1", &buyer).await.expect(200)["refund_status"].clone();
+    assert_eq!(stage.run_jobs().await, Vec::<String>::new());
+    assert_eq!((stands().await, stand_in.refunds()), (json!("failed"), 1));
+    assert!(stage.in_order().await);
+    let again = "/api/payment/pi_1/refund";
+    stage.post(again, &buyer, json!({})).await.refused(403, "FORBIDDEN");
+    stand_in.refunds_are("failed");
+    // What is asked for by hand once is tried once.
+    assert_eq!(stage.post(again, &stage.admin, json!({})).await.expect(200)["refund_status"], "processing");
+    assert_eq!(stage.run_jobs().await, Vec::<String>::new());
+    assert_eq!((stands().await, stand_in.refunds()), (json!("failed"), 2));
+    stage.post(again, &stage.admin, json!({})).await.expect(200);
+    stand_in.will_refund("succeeded");
+    assert_eq!(stage.run_jobs().await, Vec::<String>::new());
+    assert_eq!((stands().await, stand_in.refunds()), (json!("succeeded"), 3));
+    // A late word of the first failure changes nothing, and what came back after all is seen.
+    stage.deliver(&refund_event("evt_1", "refund.failed", "failed")).await.expect(200);
+    assert_eq!(stands().await, "succeeded");
+    stand_in.refunds_are("failed");
+    stage.deliver(&refund_event("evt_2", "refund.failed", "failed")).await.expect(200);
+    assert_eq!(stands().await, "failed");
+    assert!(stage.in_order().await);
+}
+
+#[tokio::test]
+async fn money_of_another_amount_or_currency_confirms_nothing() {
+    let (_, stage) = at_stripe(&[]).await;
+    let buyer = stage.buyer("a").await;
+    let booking = stage.hold(&buyer, &["VIP-1-1"]).await;
+    stage.open(&buyer, &booking).await.expect(200);
+    for (number, fields) in [
+        json!({}),
+        json!({"amount": 3_000, "currency": "krw"}),
+        json!({"amount": 300_000, "currency": "usd"}),
+        json!({"amount": 300_000, "amount_received": 3_000, "currency": "krw"}),
+        json!({"amount": 300_000, "amount_received": 0, "currency": "krw"}),
+        json!({"amount": null, "currency": "krw"}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut object = fields.clone();
+        object["id"] = json!("pi_1");
+        let event =
+            json!({"id": format!("evt_{number}"), "type": "payment_intent.succeeded", "data": {"object": object}});
+        stage.deliver(&event).await.expect(200);
+        assert_eq!(stage.get(&path(&booking), &buyer).await.expect(200)["status"], "reserved", "{fields}");
+    }
+    let event = json!({"id": "evt_9", "type": "payment_intent.succeeded", "data": {"object": {
+        "id": "pi_1", "amount": 300_000, "amount_received": 300_000, "currency": "krw"}}});
+    stage.deliver(&event).await.expect(200);
+    assert_eq!(stage.get(&path(&booking), &buyer).await.expect(200)["status"], "confirmed");
+}
+
 #[tokio::test]
 async fn the_sandbox_cannot_charge_what_stripe_is_to_take() {
     let (_, stage) = at_stripe(&[]).await;

@@ -29,6 +29,7 @@ fn news_values(news: &News) -> (&'static str, Option<&str>) {
         News::Processing => ("processing", None),
         News::Canceled => ("canceled", None),
         News::Refunded => ("refunded", None),
+        News::RefundFailed => ("refund_failed", None),
     }
 }
 
@@ -40,6 +41,7 @@ fn news_of(word: Option<&str>, method: Option<String>) -> Result<News, Corrupt> 
         (Some("processing"), _) => Ok(News::Processing),
         (Some("canceled"), _) => Ok(News::Canceled),
         (Some("refunded"), _) => Ok(News::Refunded),
+        (Some("refund_failed"), _) => Ok(News::RefundFailed),
         _ => Err(Corrupt("a job's news")),
     }
 }

@@ -49,6 +49,7 @@ impl Table for Payment {
         let (refund, refunded_at) = match refund {
             Some(Refund::Requested) => (Some("requested"), None),
             Some(Refund::Done { at }) => (Some("done"), Some(at)),
+            Some(Refund::Failed { at }) => (Some("failed"), Some(at)),
             Some(Refund::None) | None => (None, None),
         };
         values![
@@ -93,6 +94,7 @@ fn read_state(columns: &mut Columns) -> Result<PaymentState, Corrupt> {
         (None, _) => Refund::None,
         (Some("requested"), _) => Refund::Requested,
         (Some("done"), Some(at)) => Refund::Done { at },
+        (Some("failed"), Some(at)) => Refund::Failed { at },
         _ => return Err(Corrupt("a payment's refund")),
     };
     match (word.as_str(), at) {

@@ -5,7 +5,7 @@
 use crate::command::{Command, Context, Decision, Verdict};
 use crate::id::{EventId, JobId, PaymentId};
 use crate::payments::News;
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::world::{Change, Key, Row, World};
 
 /// What is to be done.
@@ -67,6 +67,28 @@ impl Command for TakeJobs {
         });
         let taken: Vec<Job> = taken.collect();
         Ok(Decision::new(taken.clone()).put_all(taken.into_iter().map(Row::Job)))
+    }
+}
+
+/// Has jobs wait so long from now: taken ones that are still worked on, so that nobody else takes them, and ones that
+/// failed. Those that are gone do not matter.
+#[derive(Debug, Clone)]
+pub struct PutOffJobs {
+    /// Which.
+    pub jobs: Vec<JobId>,
+    /// How long.
+    pub by: Span,
+}
+
+impl Command for PutOffJobs {
+    type Reply = ();
+    const NAME: &'static str = "PutOffJobs";
+
+    fn decide(&self, world: &World, cx: &mut Context) -> Verdict<()> {
+        world.need(self.jobs.iter().map(|id| Key::Job(*id)))?;
+        let there = self.jobs.iter().filter_map(|id| world.jobs.get(id));
+        let later = there.map(|job| Row::Job(Job { run_at: cx.now + self.by, ..job.clone() }));
+        Ok(Decision::new(()).put_all(later.collect::<Vec<_>>()))
     }
 }
 

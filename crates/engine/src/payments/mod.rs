@@ -10,6 +10,7 @@ mod complete_refund;
 mod confirm_reservation;
 mod open_payment;
 mod receive_news;
+mod retry_refund;
 mod settle;
 
 pub use attach_intent::AttachIntent;
@@ -19,7 +20,8 @@ pub use complete_refund::CompleteRefund;
 pub use confirm_reservation::{ConfirmReservation, Settlement};
 pub use open_payment::OpenPayment;
 pub use receive_news::ReceiveNews;
-pub(crate) use settle::{abandon, give_back, leave, record_refund, record_success, settle};
+pub use retry_refund::RetryRefund;
+pub(crate) use settle::{abandon, give_back, leave, record_refund, record_success, settle, take_back, with_refund};
 
 use crate::id::{EventId, PaymentId, ReservationId, UserId};
 use crate::money::Won;
@@ -71,6 +73,11 @@ pub enum Refund {
     Requested,
     /// It went back.
     Done {
+        /// When.
+        at: Time,
+    },
+    /// The gateway could not give it back and has it still: somebody has to look at it.
+    Failed {
         /// When.
         at: Time,
     },
@@ -148,6 +155,8 @@ pub enum News {
     Canceled,
     /// The money went back.
     Refunded,
+    /// The money could not be given back, or came back after it had been.
+    RefundFailed,
 }
 
 /// A gateway's event that was received, so that it acts once.

@@ -1,4 +1,4 @@
-use super::{GatewayEvent, News, Payment, PaymentState, Step, leave, record_refund, record_success, settle};
+use super::{GatewayEvent, News, Payment, PaymentState, Step, leave, record_refund, record_success, settle, take_back};
 use crate::command::{Command, Context, Decision, Verdict};
 use crate::holds::{Standing, Tender, end};
 use crate::id::PaymentId;
@@ -31,6 +31,7 @@ impl Command for ReceiveNews {
         let decision = match &self.news {
             News::Succeeded { method } => succeeded(payment, method, world, cx)?,
             News::Refunded => refunded(payment, world, cx)?,
+            News::RefundFailed => Decision::new(()).change(take_back(payment, cx)),
             News::Failed => step(payment, Step::Method),
             News::ActionRequired => step(payment, Step::Action),
             News::Processing => step(payment, Step::Processing),

@@ -132,12 +132,26 @@ pub(crate) fn leave(payment: &Payment, from: Account, cx: &mut Context) -> Vec<C
 
 /// Notes that the gateway has given the money back; once.
 pub(crate) fn record_refund(payment: &Payment, cx: &mut Context) -> Vec<Change> {
-    if !matches!(payment.state, PaymentState::Succeeded { refund: Refund::None | Refund::Requested, .. }) {
-        return Vec::new();
+    match payment.state {
+        PaymentState::Succeeded { refund: Refund::None | Refund::Requested | Refund::Failed { .. }, .. } => {}
+        _ => return Vec::new(),
     }
     let done = with_refund(payment, Refund::Done { at: cx.now });
     let back = transfer(Account::Refunds, Account::Gateway, payment.amount, about(payment), cx);
     [Change::Put(Row::Payment(done))].into_iter().chain(back).collect()
+}
+
+/// Notes that the gateway could not give the money back. Had it said that it did, it has the money again.
+pub(crate) fn take_back(payment: &Payment, cx: &mut Context) -> Vec<Change> {
+    let back = match payment.state {
+        PaymentState::Succeeded { refund: Refund::Requested, .. } => None,
+        PaymentState::Succeeded { refund: Refund::Done { .. }, .. } => {
+            transfer(Account::Gateway, Account::Refunds, payment.amount, about(payment), cx)
+        }
+        _ => return Vec::new(),
+    };
+    let failed = with_refund(payment, Refund::Failed { at: cx.now });
+    [Change::Put(Row::Payment(failed))].into_iter().chain(back).collect()
 }
 
 /// Calls off the open payment of a reservation that nobody will pay by it any more.
@@ -151,7 +165,8 @@ pub(crate) fn abandon(reservation: &Reservation, world: &World, cx: &mut Context
     Ok(vec![Change::Put(Row::Payment(canceled)), Change::Put(Row::Job(told))])
 }
 
-fn with_refund(payment: &Payment, refund: Refund) -> Payment {
+/// The payment with its refund standing so.
+pub(crate) fn with_refund(payment: &Payment, refund: Refund) -> Payment {
     let state = match &payment.state {
         PaymentState::Succeeded { at, method, .. } => {
             PaymentState::Succeeded { at: *at, method: method.clone(), refund }

@@ -62,7 +62,7 @@ pub struct PaymentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
     canceled_at: Option<String>,
-    /// `processing` or `succeeded`, where the money goes or went back.
+    /// `processing`, `succeeded` or `failed`, where the money goes or went back, or could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     refund_status: Option<&'static str>,
 }
@@ -95,7 +95,8 @@ pub struct Received {
 /// # Errors
 /// 400 when it is not a whole number of won.
 pub fn whole(amount: Amount) -> Result<Won, ApiError> {
-    amount.won().ok_or_else(|| ApiError::bad_request("amount must be a whole number of won"))
+    let error = || ApiError::bad_request("amount must be a whole number of won");
+    amount.won().ok_or_else(|| error().details(serde_json::json!({"field": "amount"})))
 }
 
 /// What the sandbox's bank says to a card.
@@ -165,6 +166,7 @@ fn refund_word(refund: Refund) -> Option<&'static str> {
         Refund::None => None,
         Refund::Requested => Some("processing"),
         Refund::Done { .. } => Some("succeeded"),
+        Refund::Failed { .. } => Some("failed"),
     }
 }
 
