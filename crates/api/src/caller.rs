@@ -93,6 +93,12 @@ pub async fn of_token(token: &str, state: &AppState) -> Result<Caller, Fault> {
     Ok(caller)
 }
 
+/// The bearer token of a request, as it came; `None` where it has none.
+#[must_use]
+pub fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer)
+}
+
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())

@@ -5,9 +5,9 @@
 //! | [`dialects`] | which dialects there are; each is a folder of its own |
 //! | [`ticketing_pro`] | the house dialect |
 //! | [`movie`], [`concert`], [`sail`], [`tiketi`] | the others |
-//! | [`caller`], [`tokens`], [`passwords`] | who calls |
-//! | [`once`], [`body`], [`query`], [`fault`] | how a request is read, once, and what may be wrong with it |
-//! | [`ids`], [`clock`], [`money`] | values as they go over the wire |
+//! | [`caller`], [`tokens`], [`passwords`], [`email`] | who calls |
+//! | [`once`], [`body`], [`query`], [`fault`], [`envelope`] | how a request is read, once, and what may be wrong with it |
+//! | [`ids`], [`clock`], [`calendar`], [`money`] | values as they go over the wire |
 //! | [`limits`], [`observe`] | layers: rate limits, log and metrics |
 //! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
 //! | [`operations`], [`description`] | health, metrics; OpenAPI |
@@ -15,11 +15,14 @@
 //! The server inserts an `axum::extract::ConnectInfo<SocketAddr>` into every request, so that limits know clients.
 
 pub mod body;
+pub mod calendar;
 pub mod caller;
 pub mod clock;
 pub mod concert;
 pub mod description;
 pub mod dialects;
+pub mod email;
+pub mod envelope;
 pub mod fault;
 pub mod gateway;
 pub mod ids;

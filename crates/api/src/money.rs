@@ -21,6 +21,12 @@ impl Serialize for Price {
 pub struct Amount(Option<i64>);
 
 impl Amount {
+    /// What a number says.
+    #[must_use]
+    pub fn read(number: &serde_json::Number) -> Self {
+        Self(number.as_i64().or_else(|| number.as_f64().and_then(whole)))
+    }
+
     /// The amount; `None` when it is not whole, negative or beyond [`Won::MOST`] × 1000.
     #[must_use]
     pub fn won(self) -> Option<Won> {
@@ -30,8 +36,7 @@ impl Amount {
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = serde_json::Number::deserialize(deserializer)?;
-        Ok(Self(number.as_i64().or_else(|| number.as_f64().and_then(whole))))
+        Ok(Self::read(&serde_json::Number::deserialize(deserializer)?))
     }
 }
 

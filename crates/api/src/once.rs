@@ -6,8 +6,10 @@ use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use desk::{Answer, Once, Stopped};
-use engine::command::Command;
+use engine::command::{Command, Context, Decision, Verdict};
+use engine::id::UserId;
 use engine::refusal::Refusal;
+use engine::world::World;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -45,6 +47,17 @@ pub struct Attempt {
     pub path: String,
     /// The body as it was sent.
     pub bytes: Bytes,
+}
+
+impl Attempt {
+    /// The same attempt of a person whom no access token named: the keys of different people never meet.
+    #[must_use]
+    pub fn of(mut self, user: UserId) -> Self {
+        if let Some(once) = &mut self.once {
+            once.key.insert_str(0, &format!("{:x} of ", user.0));
+        }
+        self
+    }
 }
 
 impl<T: DeserializeOwned> FromRequest<AppState> for Posted<T> {
@@ -125,6 +138,29 @@ pub async fn run<C: Command>(
 ) -> Result<Response, Stopped> {
     let answer = state.desk.run_once(command, attempt.once.clone(), render).await?;
     Ok(respond(answer))
+}
+
+/// Keeps an answer that no command gave under the key of an attempt, where it has one.
+///
+/// # Errors
+/// As [`run`].
+pub async fn keep(state: &AppState, attempt: &Attempt, answer: Answer) -> Result<Response, Stopped> {
+    match attempt.once {
+        None => Ok(respond(answer)),
+        Some(_) => run(state, attempt, Keep, move |_| answer.clone()).await,
+    }
+}
+
+/// Changes nothing: what is kept is the answer.
+struct Keep;
+
+impl Command for Keep {
+    type Reply = ();
+    const NAME: &'static str = "Keep";
+
+    fn decide(&self, _: &World, _: &mut Context) -> Verdict<()> {
+        Ok(Decision::new(()))
+    }
 }
 
 /// The answer this attempt was given before, for handlers of more than one step.

@@ -373,7 +373,8 @@ async fn operators_and_readers_find_what_they_need() {
     }
     for (path, operations) in paths {
         for (method, operation) in operations.as_object().expect("operations") {
-            assert_eq!(operation["tags"], json!(["ticketing_pro"]), "{method} {path}");
+            let tag = operation["tags"][0].as_str().and_then(api::Dialect::from_word);
+            assert!(tag.is_some(), "{method} {path}");
             let responses = operation["responses"].as_object().expect("responses");
             assert!(responses.keys().any(|status| status.starts_with('4')), "{method} {path}");
         }

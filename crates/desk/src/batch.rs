@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::catalogue::Event;
 use engine::command::{Context, Fact, Stop};
-use engine::holds::Holdings;
+use engine::holds::{Holdings, Unpaid};
 use engine::id::{EventId, Mint};
 use engine::seats::Claim;
 use engine::time::Time;
@@ -163,7 +163,9 @@ async fn load<T: Tx>(
 ) -> Result<(), StoreError> {
     let mut wanted = Wanted::default();
     keys.into_iter().for_each(|key| wanted.sort(key));
-    let holders: BTreeSet<_> = wanted.holdings.iter().map(|(user, _)| *user).collect();
+    let holders = wanted.holdings.iter().map(|(user, _)| *user).chain(wanted.unpaid.iter().copied());
+    // What is derived from many rows has none to lock: who it is about is locked instead.
+    let holders: BTreeSet<_> = holders.collect();
     let holders: Vec<_> = holders.into_iter().collect();
     // Polled in this order, so sent in this order: the locks of all batches go the same way.
     let (
@@ -222,6 +224,10 @@ async fn load<T: Tx>(
         let row = holdings(tx, of).await?;
         world.holdings.load(of, Some(row));
     }
+    for user in wanted.unpaid {
+        let row = unpaid(tx, user, around.now).await?;
+        world.unpaid.load(user, Some(row));
+    }
     Ok(())
 }
 
@@ -232,6 +238,7 @@ struct Wanted {
     tokens: Vec<u128>,
     events: Vec<EventId>,
     holdings: Vec<(engine::id::UserId, EventId)>,
+    unpaid: Vec<engine::id::UserId>,
     news: Vec<String>,
     reservations: Vec<engine::id::ReservationId>,
     payments: Vec<engine::id::PaymentId>,
@@ -252,6 +259,7 @@ impl Wanted {
             Key::RevokedToken(key) => self.tokens.push(key),
             Key::Event(key) => self.events.push(key),
             Key::Holdings(key) => self.holdings.push(key),
+            Key::Unpaid(key) => self.unpaid.push(key),
             Key::GatewayEvent(key) => self.news.push(key),
             Key::Reservation(key) => self.reservations.push(key),
             Key::Payment(key) => self.payments.push(key),
@@ -306,6 +314,20 @@ async fn holdings<T: Tx>(tx: &T, of: (engine::id::UserId, EventId)) -> Result<Ho
     Ok(Holdings { of, held })
 }
 
+/// What a person holds and has not paid.
+pub(crate) const UNPAID: &str =
+    "SELECT id, claimed_until FROM reservations WHERE user_id = ?1 AND status = 'pending' AND claimed_until > ?2";
+
+async fn unpaid<T: Tx>(tx: &T, user: engine::id::UserId, now: Time) -> Result<Unpaid, StoreError> {
+    let rows = tx.query(UNPAID, &[user.0.value(), now.0.value()], &[Kind::Bytes, Kind::Int]).await?;
+    let mut held = BTreeMap::new();
+    for row in rows {
+        let mut columns = crate::value::Columns::new(row);
+        held.insert(columns.id()?, Time(columns.int()?));
+    }
+    Ok(Unpaid { user, held })
+}
+
 /// Writes what changed. Gives what [`Tx::append`] does.
 async fn save<T: Tx>(
     tx: &T,
@@ -314,13 +336,14 @@ async fn save<T: Tx>(
     facts: &[Fact],
     around: &Surroundings<'_>,
 ) -> Result<Option<u64>, StoreError> {
-    // Taken apart by name, so that a new kind of row cannot be left out. Holdings are derived, never stored.
+    // Taken apart by name, so that a new kind of row cannot be left out. Derived ones are never stored.
     let World {
         emails,
         users,
         revoked_tokens,
         events,
         holdings: _,
+        unpaid: _,
         gateway_events,
         reservations,
         payments,

@@ -118,6 +118,14 @@ pub struct EventQuery {
     pub limit: i64,
 }
 
+impl EventQuery {
+    /// All published events, by start and id.
+    #[must_use]
+    pub fn published() -> Self {
+        Self { status: Some(EventStatus::Published), limit: i64::MAX, ..Self::default() }
+    }
+}
+
 /// What events are sorted by; the id breaks ties.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum EventSort {
@@ -151,6 +159,14 @@ pub struct SeatMap {
     pub statuses: Vec<SeatStatus>,
     /// The first moment at which a held seat turns free by itself.
     pub valid_until: Time,
+}
+
+/// Some neighbouring seats of an event at one moment.
+pub struct SeatStretch {
+    /// Their statuses, in order.
+    pub statuses: Vec<SeatStatus>,
+    /// How many seats of the whole event are free.
+    pub free: u32,
 }
 
 /// What an audit found.

@@ -10,12 +10,13 @@ use engine::payments::Payment;
 use engine::people::{Email, RevokedToken, User, email_key};
 use engine::seats::Stock;
 use engine::time::Time;
+use engine::wallet::Wallet;
 
 use crate::batch::LAPSED;
 use crate::desk::Desk;
 use crate::value::{Columns, IntoValue as _, Kind, Value};
 use crate::views::View;
-use crate::{EventQuery, EventSort, ReservationQuery, SeatMap, Unavailable};
+use crate::{EventQuery, EventSort, ReservationQuery, SeatMap, SeatStretch, Unavailable};
 
 impl Desk {
     /// The person with an id.
@@ -118,6 +119,31 @@ impl Desk {
             free.push(seats + left.get(&event.id).copied().unwrap_or(0));
         }
         Ok(free)
+    }
+
+    /// How many seats of an event are free, its counted tickets aside.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn free_seats(&self, event: &Arc<Event>) -> Result<u32, Unavailable> {
+        Ok(self.view(event).await?.glance(self.now()).free)
+    }
+
+    /// The seats from the one at `first` on, `count` at most.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn seat_stretch(&self, event: &Arc<Event>, first: u32, count: u32) -> Result<SeatStretch, Unavailable> {
+        let (glance, statuses) = self.view(event).await?.stretch(first, count, self.now());
+        Ok(SeatStretch { statuses, free: glance.free })
+    }
+
+    /// What a person has; `None` of somebody who never had anything.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn wallet(&self, user: UserId) -> Result<Option<Wallet>, Unavailable> {
+        self.0.reads.get(&user).await
     }
 
     /// A tag that changes whenever a seat's status does, without building the map (for `If-None-Match`).

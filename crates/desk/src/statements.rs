@@ -1,13 +1,13 @@
 //! Every fixed statement is understood by the databases: prepared here, before anyone needs it.
 
-use crate::batch::{HOLDINGS, LAPSED};
+use crate::batch::{HOLDINGS, LAPSED, UNPAID};
 use crate::migrations::{SCHEMA, Spelling, pending};
 use crate::stream::{AFTER, LAST};
 use crate::upkeep::{OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER, TIDY};
 use crate::{check, postgres, sqlite};
 
 fn statements() -> Vec<String> {
-    let fixed = [AFTER, HOLDINGS, LAPSED, LAST, OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER].map(str::to_owned);
+    let fixed = [AFTER, HOLDINGS, LAPSED, LAST, OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER, UNPAID].map(str::to_owned);
     let tidy = TIDY.iter().map(|(sql, _)| (*sql).to_owned());
     check::texts().into_iter().chain(fixed).chain(tidy).collect()
 }

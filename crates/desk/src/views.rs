@@ -114,6 +114,15 @@ impl View {
         self.seats.lock().glance(now)
     }
 
+    /// The statuses of at most `count` seats from the one at `first` on, without looking at the others.
+    pub(crate) fn stretch(&self, first: u32, count: u32, now: Time) -> (Glance, Vec<SeatStatus>) {
+        let mut seats = self.seats.lock();
+        let glance = seats.glance(now);
+        let stretch = seats.until.iter().skip(first as usize).take(count as usize);
+        let statuses = stretch.map(|until| SeatStatus::at(Time(*until), now)).collect();
+        (glance, statuses)
+    }
+
     /// The status of each seat at `now`, and what belongs to it.
     pub(crate) fn statuses(&self, now: Time) -> (Glance, Vec<SeatStatus>) {
         let mut seats = self.seats.lock();
@@ -205,6 +214,20 @@ mod tests {
         seats.apply(0, 2, Time::NEVER);
         seats.apply(1, 2, Time::NEVER);
         assert_eq!(seats.glance(Time(1_001)).free, 10);
+    }
+
+    #[test]
+    fn a_stretch_is_a_part_of_the_whole_and_ends_where_the_seats_do() {
+        let view = View { filled: OnceCell::new(), seats: Mutex::new(Seats::new(5, 7)) };
+        view.fill([(1, 1, HELD), (3, 1, Time::FOREVER)]);
+        let now = Time(1);
+        let whole = view.statuses(now).1;
+        for (first, count) in [(0, 5), (1, 2), (3, 9), (5, 1), (u32::MAX, 1)] {
+            let end = whole.len().min((first as usize).saturating_add(count as usize));
+            let (glance, part) = view.stretch(first, count, now);
+            assert_eq!(part, whole[end.min(first as usize)..end], "{first} {count}");
+            assert_eq!(glance.free, 3);
+        }
     }
 
     #[test]

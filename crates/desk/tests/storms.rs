@@ -109,6 +109,33 @@ async fn two_desks_on_one_store_never_sell_a_seat_twice() {
     }
 }
 
+/// Many wishes of one person on two desks, each for a seat of its own at one of two events.
+async fn holds_of_one_person(alone: bool) -> usize {
+    let store = Store::fresh().await;
+    let first = store.desk(16).await;
+    let desks = if store.is_shared() { vec![first.clone(), store.desk(16).await] } else { vec![first.clone()] };
+    let events = [event(&first, 100, 0).await, event(&first, 100, 0).await];
+    let buyer = user(&first, "one@example.com").await;
+    let storms = desks.iter().enumerate().map(|(side, desk)| {
+        let wishes = (0..50).map(|n| HoldSeats {
+            rules: HoldRules { alone, ..rules(600) },
+            ..hold(&events[n % 2], buyer, vec![(n * 2 + side) as u32])
+        });
+        storm(desk, wishes.collect::<Vec<_>>())
+    });
+    let results: Vec<_> = join_all(storms).await.into_iter().flatten().collect();
+    let refused = results.iter().filter_map(|result| result.as_ref().err());
+    refused.for_each(|stopped| assert_eq!(*stopped, Stopped::Refused(Refusal::StillHolding)));
+    assert_sound(&first).await;
+    succeeded(&results)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_hold_one_thing_at_a_time_holds_one_on_all_desks_together() {
+    assert_eq!(holds_of_one_person(true).await, 1);
+    assert!(holds_of_one_person(false).await >= 50, "without the rule the same storm holds them all");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stock_is_sold_to_its_last_ticket_and_no_further() {
     let store = Store::fresh().await;

@@ -80,6 +80,9 @@ pub enum Refusal {
         /// The most one person may have.
         limit: u32,
     },
+    /// The person holds something that is not paid yet, and may hold one thing at a time.
+    #[error("another reservation is held and not paid yet")]
+    StillHolding,
     /// No such ticket type in this event.
     #[error("no such ticket type in this event")]
     TicketTypeUnknown,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::catalogue::Event;
 use crate::command::Stop;
-use crate::holds::{Holdings, Reservation};
+use crate::holds::{Holdings, Reservation, Unpaid};
 use crate::id::{EventId, JobId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
 use crate::jobs::Job;
 use crate::payments::{GatewayEvent, Payment};
@@ -126,6 +126,8 @@ rows! {
     events: Event(Arc<Event>) by EventId = |row| row.id;
     /// What a person has of an event: derived from reservations, never stored.
     holdings: Holdings(Holdings) by (UserId, EventId) = |row| row.of;
+    /// What a person holds and has not paid: derived from reservations, never stored.
+    unpaid: Unpaid(Unpaid) by UserId = |row| row.user;
     /// A gateway's event that was received.
     gateway_events: GatewayEvent(GatewayEvent) by String = |row| row.id.clone();
     /// A reservation.
@@ -182,13 +184,18 @@ impl World {
         }
     }
 
-    /// Keeps the derived holdings true to a changed reservation.
+    /// Keeps what is derived from reservations true to a changed one.
     fn count_holding(&mut self, reservation: &Reservation) {
         let of = (reservation.user, reservation.event);
         if let Some(slot) = self.holdings.0.get_mut(&of)
             && let Some(holdings) = &mut slot.row
         {
             holdings.count(reservation);
+        }
+        if let Some(slot) = self.unpaid.0.get_mut(&reservation.user)
+            && let Some(unpaid) = &mut slot.row
+        {
+            unpaid.count(reservation);
         }
     }
 }

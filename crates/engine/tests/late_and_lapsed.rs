@@ -3,7 +3,7 @@
 mod stage;
 
 use engine::command::Fact;
-use engine::holds::{CancelReservation, Canceller, ExpireReservation, HoldSeats, Standing, Tender};
+use engine::holds::{CancelReservation, Canceller, ExpireReservation, HoldRules, HoldSeats, Standing, Tender};
 use engine::jobs::{Errand, FinishJobs, TakeJobs};
 use engine::money::Won;
 use engine::payments::{
@@ -36,6 +36,38 @@ fn a_hold_can_be_paid_until_the_moment_before_its_time_passes() {
         stage.hold();
         stage.wait(Span(waited));
         assert_eq!(stage.run(&stage.pay_by_wallet(stage.buyer)).is_ok(), paid);
+    }
+}
+
+/// A hold of one seat by who may hold one thing at a time.
+fn alone(stage: &Stage, seat: u32) -> HoldSeats {
+    let wanted = seats_of(stage, &[seat]);
+    HoldSeats { rules: HoldRules { alone: true, ..wanted.rules }, ..wanted }
+}
+
+#[test]
+fn who_holds_one_thing_at_a_time_may_hold_the_next_when_it_is_paid_given_up_or_lapsed() {
+    for end in ["paid", "given up", "lapsed", "lapsed and tidied up"] {
+        let mut stage = Stage::new();
+        stage.reservation = stage.done(&alone(&stage, 0)).remove(0).id;
+        assert_eq!(stage.run(&alone(&stage, 1)), Err(Refusal::StillHolding));
+        stage.done(&seats_of(&stage, &[2]));
+        assert_eq!(stage.run(&alone(&stage, 1)), Err(Refusal::StillHolding), "another's rules count as well");
+        let both: Vec<_> = stage.store.reservations().map(|own| own.id).collect();
+        match end {
+            "paid" => {
+                let pay = PayFromWallet { user: stage.buyer, reservations: both, stated_total: None };
+                stage.done(&pay);
+            }
+            "given up" => both.into_iter().for_each(|reservation| {
+                stage.done(&CancelReservation { reservation, by: Canceller::Buyer(stage.buyer) });
+            }),
+            _ => stage.wait(HOLD),
+        }
+        if end == "lapsed and tidied up" {
+            stage.done(&ExpireReservation { reservation: stage.reservation });
+        }
+        assert_eq!(stage.done(&alone(&stage, 1)).len(), 1, "{end}");
     }
 }
 

@@ -472,7 +472,7 @@ impl Both {
 
     fn hold(&mut self, user: usize, seats: Vec<u32>, tickets: u32, span: i64) {
         let items = (tickets > 0).then_some((self.stage.ticket_type, tickets)).into_iter().collect();
-        let rules = HoldRules { span: Span::seconds(span), most: MOST, one_each: false };
+        let rules = HoldRules { span: Span::seconds(span), most: MOST, one_each: false, alone: false };
         let (event, due) = (self.stage.event, self.model.hold(user, &seats, tickets, span));
         let command = HoldSeats { user: self.user(user), event, seats, items, stated_total: None, rules };
         let is = self.stage.run(&command);

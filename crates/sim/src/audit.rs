@@ -12,6 +12,7 @@ use engine::wallet::Account;
 
 use crate::bank::{Bank, Intent};
 use crate::store::Store;
+use crate::workload::holds_alone;
 
 /// What the stream last said of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,7 @@ impl Auditor {
         seats(store, now, found);
         stocks(store, now, found);
         limits(store, now, found);
+        single_holds(store, now, found);
         money(store, found);
         payments(store, found);
         for own in store.reservations() {
@@ -174,6 +176,16 @@ fn limits(store: &Store, now: Time, found: &mut Vec<String>) {
         let limit = store.event(event).and_then(|event| event.billing.max_per_user);
         if limit.is_some_and(|limit| count > limit) {
             found.push(format!("{user:?} has {count} of {event:?}, which allows {limit:?}"));
+        }
+    }
+}
+
+/// Who holds one thing at a time does.
+fn single_holds(store: &Store, now: Time, found: &mut Vec<String>) {
+    let mut holding = BTreeMap::<UserId, ReservationId>::new();
+    for own in store.reservations().filter(|own| holds_alone(own.user) && own.held_at(now).is_ok()) {
+        if let Some(other) = holding.insert(own.user, own.id) {
+            found.push(format!("{:?} holds {other:?} and {:?} at a time", own.user, own.id));
         }
     }
 }

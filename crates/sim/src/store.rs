@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::catalogue::Event;
 use engine::command::{Command, Context, Fact, Stop};
-use engine::holds::{Holdings, Reservation};
+use engine::holds::{Holdings, Reservation, Unpaid};
 use engine::id::{EventId, JobId, Mint, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
 use engine::jobs::Job;
 use engine::payments::Payment;
@@ -87,6 +87,7 @@ kinds! {
     revoked_tokens: RevokedToken,
     events: Event,
     holdings: Holdings,
+    unpaid: Unpaid,
     gateway_events: GatewayEvent,
     reservations: Reservation,
     payments: Payment,
@@ -194,6 +195,7 @@ impl Store {
         }
         match key {
             Key::Holdings(of) => Some(Row::Holdings(self.holdings(*of))),
+            Key::Unpaid(user) => Some(Row::Unpaid(self.unpaid(*user))),
             Key::Stock(id) => {
                 let lapsed = self.lapsed(*id, now);
                 self.stock(*id).map(|stock| Row::Stock(Stock { lapsed, ..stock.clone() }))
@@ -207,6 +209,14 @@ impl Store {
         let own = self.reservations_of.get(&of).into_iter().flatten();
         own.filter_map(|id| self.reservation(*id)).for_each(|own| holdings.count(own));
         holdings
+    }
+
+    fn unpaid(&self, user: UserId) -> Unpaid {
+        let mut unpaid = Unpaid { user, held: BTreeMap::new() };
+        let own = self.reservations_of.range((user, EventId(0))..=(user, EventId(u128::MAX)));
+        let own = own.flat_map(|(_, ids)| ids).filter_map(|id| self.reservation(*id));
+        own.for_each(|own| unpaid.count(own));
+        unpaid
     }
 
     /// How many tickets of a type are in portions whose time has passed.

@@ -57,6 +57,11 @@ impl Known {
     }
 }
 
+/// Whether a person buys where one thing is held at a time.
+pub(crate) fn holds_alone(user: UserId) -> bool {
+    user.0.is_multiple_of(4)
+}
+
 impl Simulation {
     /// What somebody asks for now; nothing when there is nothing to ask it about.
     pub(crate) fn new_call(&mut self) -> Option<Call> {
@@ -198,7 +203,8 @@ impl Simulation {
             items.extend(own.map(|own| (own, self.dice.below(4))));
         }
         let span = Span::seconds(i64::from(10 + self.dice.below(110)));
-        let rules = HoldRules { span, most: 5, one_each: self.dice.percent(15) };
+        let alone = holds_alone(user);
+        let rules = HoldRules { span, most: 5, one_each: self.dice.percent(15) && !alone, alone };
         Some(HoldSeats { user, event: event.id, seats, items, stated_total: None, rules }.into())
     }
 

@@ -40,6 +40,12 @@ fn a_store_that_does_not_see_what_a_person_has_passes_the_limit() {
 }
 
 #[test]
+fn a_store_that_does_not_see_what_is_held_lets_a_person_hold_twice() {
+    let blind = |key: &Key| matches!(key, Key::Unpaid(_));
+    assert!(complaint(Fault { blind, ..Fault::NONE }).contains("at a time"));
+}
+
+#[test]
 fn a_store_that_forgets_transfers_does_not_balance() {
     let forgets = |key: &Key| matches!(key, Key::Transfer(_));
     assert!(complaint(Fault { forgets, ..Fault::NONE }).contains("the ledger holds"));

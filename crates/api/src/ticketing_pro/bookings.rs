@@ -68,6 +68,7 @@ async fn create(
             span: Span::seconds(state.settings.of(Dialect::TicketingPro).hold_seconds),
             most: MOST,
             one_each: false,
+            alone: false,
         },
     };
     act(&state, &attempt, command, move |made| made.first().map(|own| wire::booking(own, &event, own.created_at))).await

@@ -166,7 +166,9 @@ impl From<&Refusal> for ApiError {
                 (400, code::PAYMENT_FAILED)
             }
             R::PaymentDeclined | R::BalanceShort { .. } => (402, code::PAYMENT_FAILED),
-            R::EventState { .. } | R::EventHasSales | R::TicketUsed { .. } | R::KeyReused => (409, code::CONFLICT),
+            R::EventState { .. } | R::EventHasSales | R::StillHolding | R::TicketUsed { .. } | R::KeyReused => {
+                (409, code::CONFLICT)
+            }
             R::EventInvalid { field, issue } => return Self::field(field, issue.as_str()),
             R::TokenRevoked => (401, code::UNAUTHORIZED),
         };

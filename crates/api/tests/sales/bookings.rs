@@ -149,7 +149,7 @@ async fn a_lapsed_hold_reads_expired_and_is_confirmed_by_nobody() {
     let stage = Stage::sandbox().await;
     let buyer = stage.buyer("a").await;
     let user = stage.hold(&buyer, &["B-1-1"]).await["user_id"].as_str().map(str::to_owned).expect("an id");
-    let rules = engine::holds::HoldRules { span: engine::time::Span(1), most: 4, one_each: false };
+    let rules = engine::holds::HoldRules { span: engine::time::Span(1), most: 4, one_each: false, alone: false };
     let lapsing = engine::holds::HoldSeats {
         user: api::ids::parse_user(&user).expect("an id"),
         event: stage.event.id,

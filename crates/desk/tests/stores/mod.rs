@@ -118,7 +118,7 @@ pub async fn user(desk: &Desk, email: &str) -> UserId {
 
 /// The rules of a hold of so many seconds.
 pub fn rules(seconds: i64) -> HoldRules {
-    HoldRules { span: Span::seconds(seconds), most: 4, one_each: false }
+    HoldRules { span: Span::seconds(seconds), most: 4, one_each: false, alone: false }
 }
 
 /// Waits until something becomes true; gives up after about ten seconds.

@@ -91,6 +91,8 @@ pub struct Layout {
     /// The ordinal of the first seat of each row, and at the end the number of seats.
     starts: Vec<u32>,
     by_name: HashMap<String, u32>,
+    /// How many rows each section has.
+    sections: HashMap<String, u32>,
 }
 
 impl PartialEq for Layout {
@@ -109,6 +111,7 @@ impl Layout {
     pub fn new(rows: Vec<SeatRow>) -> Result<Self, Refusal> {
         let mut starts = Vec::with_capacity(rows.len() + 1);
         let mut by_name = HashMap::with_capacity(rows.len());
+        let mut sections = HashMap::new();
         let mut total: u32 = 0;
         for (index, row) in rows.iter().enumerate() {
             check_row(row)?;
@@ -117,13 +120,14 @@ impl Layout {
             if total > MOST_SEATS {
                 return Err(too_many());
             }
+            *sections.entry(row.section.clone()).or_default() += 1;
             let name = format!("{}-{}", row.section, row.label);
             if by_name.insert(name, u32::try_from(index).unwrap_or(u32::MAX)).is_some() {
                 return Err(invalid(format!("row {} of section {} is there twice", row.label, row.section)));
             }
         }
         starts.push(total);
-        Ok(Self { rows, starts, by_name })
+        Ok(Self { rows, starts, by_name, sections })
     }
 
     /// The layout an event gets that describes none: VIP a tenth at the highest price, A three tenths
@@ -167,6 +171,12 @@ impl Layout {
     #[must_use]
     pub fn total(&self) -> u32 {
         self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// How many rows a section has.
+    #[must_use]
+    pub fn rows_of(&self, section: &str) -> u32 {
+        self.sections.get(section).copied().unwrap_or(0)
     }
 
     /// The ordinal of the first seat of the row at an index.

@@ -19,6 +19,8 @@ pub struct HoldRules {
     pub most: u32,
     /// Whether each seat becomes a reservation of its own.
     pub one_each: bool,
+    /// Whether it is refused to who holds anything else that is not paid, of whatever event.
+    pub alone: bool,
 }
 
 /// Holds seats and counted tickets of an event: all of them or none.
@@ -55,6 +57,7 @@ impl Command for HoldSeats {
         }
         self.check_person(event, world, cx)?;
         self.check_seats_free(event, world, cx)?;
+        self.check_alone(world, cx)?;
         let stocks = take_stock(&items, world)?;
 
         let made = self.reservations(seats, items, cx)?;
@@ -88,7 +91,8 @@ impl HoldSeats {
     fn keys(&self) -> impl Iterator<Item = Key> {
         let claims = self.seats.iter().map(|ordinal| Key::Claim((self.event, *ordinal)));
         let stocks = self.items.iter().map(|(ticket_type, _)| Key::Stock(*ticket_type));
-        [Key::Event(self.event)].into_iter().chain(stocks).chain(claims)
+        let unpaid = self.rules.alone.then_some(Key::Unpaid(self.user));
+        [Key::Event(self.event)].into_iter().chain(unpaid).chain(stocks).chain(claims)
     }
 
     fn price_seats(&self, event: &Event) -> Result<Vec<HeldSeat>, Refusal> {
@@ -120,6 +124,11 @@ impl HoldSeats {
         let wants = self.items.iter().map(|(_, quantity)| *quantity).sum::<u32>();
         let wants = wants + u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
         if has + wants > limit { Err(Refusal::PersonLimit { limit }.into()) } else { Ok(()) }
+    }
+
+    fn check_alone(&self, world: &World, cx: &Context) -> Result<(), Refusal> {
+        let unpaid = world.unpaid.get(&self.user).filter(|_| self.rules.alone);
+        if unpaid.is_some_and(|unpaid| unpaid.is_live(cx.now)) { Err(Refusal::StillHolding) } else { Ok(()) }
     }
 
     fn check_seats_free(&self, event: &Event, world: &World, cx: &Context) -> Result<(), Refusal> {

@@ -154,6 +154,32 @@ pub struct Holdings {
     pub held: BTreeMap<ReservationId, (u32, Time)>,
 }
 
+/// What one person holds and has not paid, of whatever event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpaid {
+    /// Whose.
+    pub user: UserId,
+    /// By reservation, until when; [`Time::NEVER`] of what is paid or over.
+    pub held: BTreeMap<ReservationId, Time>,
+}
+
+impl Unpaid {
+    /// Whether anything is held at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: Time) -> bool {
+        self.held.values().any(|until| *until > now)
+    }
+
+    /// Takes a changed reservation into account.
+    pub fn count(&mut self, reservation: &Reservation) {
+        let until = match reservation.standing {
+            Standing::Pending { until } => until,
+            _ => Time::NEVER,
+        };
+        self.held.insert(reservation.id, until);
+    }
+}
+
 impl Holdings {
     /// How many seats and tickets are held or bought at `now`.
     #[must_use]

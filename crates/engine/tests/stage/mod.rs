@@ -100,7 +100,7 @@ impl Stage {
 
     /// The hold the tests are about: the first seat and two tickets.
     pub fn hold_by(&self, user: UserId) -> HoldSeats {
-        let rules = HoldRules { span: HOLD, most: 4, one_each: false };
+        let rules = HoldRules { span: HOLD, most: 4, one_each: false, alone: false };
         let items = vec![(self.ticket_type, 2)];
         HoldSeats { user, event: self.event, seats: vec![0], items, stated_total: Some(TOTAL), rules }
     }
