@@ -8,7 +8,7 @@ use crate::state::AppState;
 use crate::{concert, movie, sail, ticketing_pro, tiketi};
 
 /// A wire dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// Tickets of general admission, without accounts.
     Movie,

@@ -7,7 +7,7 @@
 //! | [`movie`], [`concert`], [`sail`], [`tiketi`] | the others |
 //! | [`caller`], [`tokens`], [`passwords`], [`email`] | who calls |
 //! | [`once`], [`body`], [`query`], [`fault`], [`envelope`] | how a request is read, once, and what may be wrong with it |
-//! | [`ids`], [`clock`], [`calendar`], [`money`] | values as they go over the wire |
+//! | [`ids`], [`clock`], [`calendar`], [`money`], [`seat_pages`] | values as they go over the wire |
 //! | [`limits`], [`observe`] | layers: rate limits, log and metrics |
 //! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
 //! | [`operations`], [`description`] | health, metrics; OpenAPI |
@@ -35,6 +35,7 @@ pub mod operations;
 pub mod passwords;
 pub mod query;
 pub mod sail;
+pub mod seat_pages;
 pub mod state;
 pub mod ticketing_pro;
 pub mod tickets;

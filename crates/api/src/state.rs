@@ -12,7 +12,7 @@ use crate::gateway::Gateways;
 use crate::limits::Limits;
 use crate::observe::Meters;
 use crate::passwords::Passwords;
-use crate::ticketing_pro::SeatPages;
+use crate::seat_pages::SeatPages;
 use crate::tickets::TicketKey;
 use crate::tokens::Tokens;
 

@@ -38,6 +38,8 @@ pub(crate) struct Changed {
     pub claims: Vec<Claim>,
     pub events: Vec<Arc<Event>>,
     pub gone: Vec<EventId>,
+    /// Of which something was taken or given back.
+    pub touched: BTreeSet<EventId>,
     pub facts: Vec<&'static str>,
     /// The last position of the event stream, where it is known with the commit.
     pub end: Option<u64>,
@@ -405,10 +407,13 @@ fn changed(world: &World, facts: &[Fact], end: Option<u64>) -> Changed {
         Fact::EventDeleted(_) => "event_deleted",
     };
     let gone = |(id, slot): (&EventId, &engine::world::Slot<Arc<Event>>)| slot.row.is_none().then_some(*id);
+    let seated = world.claims.dirty().map(|((event, _), _)| *event);
+    let counted = world.stocks.dirty().filter_map(|(_, slot)| Some(slot.row.as_ref()?.event));
     Changed {
         claims: world.claims.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
         events: world.events.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
         gone: world.events.dirty().filter_map(gone).collect(),
+        touched: seated.chain(counted).collect(),
         facts: facts.iter().map(word).collect(),
         end,
     }

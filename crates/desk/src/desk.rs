@@ -47,6 +47,7 @@ fn shared(batch: usize) -> Result<Shared, Unavailable> {
         clock: crate::clock::Clock::default(),
         catalogue: crate::catalogue::Catalogue::default(),
         views: crate::views::Views::default(),
+        programme: crate::programme::Programme::default(),
         node: (entropy()? >> 1).cast_signed(),
         batch: batch.max(1),
         seeds: AtomicU64::new(entropy()?),

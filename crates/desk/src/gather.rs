@@ -17,6 +17,7 @@ use crate::batch::{Changed, Effects, Surroundings, work};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::postgres::{Address, Session};
+use crate::programme::Programme;
 use crate::sqlite::{Flusher, Writer};
 use crate::store::StoreError;
 use crate::stream::Stream;
@@ -127,6 +128,7 @@ pub(crate) struct Shared {
     pub clock: Clock,
     pub catalogue: Catalogue,
     pub views: Views,
+    pub programme: Programme,
     pub node: i64,
     pub batch: usize,
     pub seeds: AtomicU64,
@@ -157,18 +159,22 @@ impl Shared {
     pub(crate) fn forget(&self) {
         self.views.forget_all();
         self.catalogue.forget_all();
+        self.programme.forget_all();
     }
 
     /// Tells everyone of a batch that is durable; memory first, so that the next read shows it.
     fn committed(&self, batch: Vec<Box<dyn Attempt>>, changed: Changed) {
         self.unwell.store(false, Ordering::Relaxed);
         for event in changed.events {
+            self.programme.put(&event, self.clock.now());
             self.catalogue.put(event);
         }
         for id in changed.gone {
+            self.programme.remove(id);
             self.catalogue.forget(id);
         }
         self.views.apply(&changed.claims);
+        self.programme.touch(changed.touched);
         for fact in changed.facts {
             metrics::counter!("maepyo_facts_total", "fact" => fact).increment(1);
         }

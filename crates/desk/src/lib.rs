@@ -8,6 +8,7 @@ mod desk;
 mod gather;
 mod migrations;
 mod postgres;
+mod programme;
 mod reading;
 mod reads;
 mod sqlite;
@@ -25,8 +26,10 @@ pub use desk::Desk;
 pub use engine::time::{Span, Time};
 pub use stream::{Entry, Happened, Page, SeatChange, Stage, Told};
 
-use engine::catalogue::EventStatus;
-use engine::id::UserId;
+use std::sync::Arc;
+
+use engine::catalogue::{Event, EventStatus, SaleStage};
+use engine::id::{EventId, UserId};
 use engine::refusal::Refusal;
 use engine::seats::SeatStatus;
 
@@ -124,6 +127,28 @@ impl EventQuery {
     pub fn published() -> Self {
         Self { status: Some(EventStatus::Published), limit: i64::MAX, ..Self::default() }
     }
+}
+
+/// Which events to list by when their sales begin.
+#[derive(Debug, Clone, Default)]
+pub struct ListingQuery {
+    /// Only at this stage.
+    pub stage: Option<SaleStage>,
+    /// Only these, as a search has found them.
+    pub among: Option<Vec<EventId>>,
+    /// How many to skip.
+    pub offset: usize,
+    /// How many to give.
+    pub limit: usize,
+}
+
+/// An event as it is listed.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The event.
+    pub event: Arc<Event>,
+    /// Where its sale stands.
+    pub stage: SaleStage,
 }
 
 /// What events are sorted by; the id breaks ties.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::catalogue::Event;
 use engine::holds::Reservation;
-use engine::id::{EventId, JobId, PaymentId, ReservationId, UserId};
+use engine::id::{EventId, JobId, PaymentId, ReservationId, TicketTypeId, UserId};
 use engine::payments::Payment;
 use engine::people::{Email, RevokedToken, User, email_key};
 use engine::seats::Stock;
@@ -89,18 +89,30 @@ impl Desk {
     /// # Errors
     /// As [`Desk::user`].
     pub async fn stocks(&self, events: &[EventId]) -> Result<Vec<Stock>, Unavailable> {
-        let now = self.now();
         let mut stocks = Vec::new();
         for event in events {
             let own: Vec<Stock> = self.0.reads.select("WHERE event_id = ?1", vec![event.0.value()]).await?;
             for mut stock in own {
-                let params = vec![stock.ticket_type.0.value(), now.0.value()];
-                let lapsed = self.0.reads.number(LAPSED, params).await?;
-                stock.lapsed = u32::try_from(lapsed).unwrap_or(u32::MAX);
+                stock.lapsed = self.lapsed_of(stock.ticket_type).await?;
                 stocks.push(stock);
             }
         }
         Ok(stocks)
+    }
+
+    /// The stock of a ticket type, with what has lapsed.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn stock(&self, ticket_type: TicketTypeId) -> Result<Option<Stock>, Unavailable> {
+        let Some(mut stock) = self.0.reads.get::<Stock>(&ticket_type).await? else { return Ok(None) };
+        stock.lapsed = self.lapsed_of(ticket_type).await?;
+        Ok(Some(stock))
+    }
+
+    async fn lapsed_of(&self, ticket_type: TicketTypeId) -> Result<u32, Unavailable> {
+        let params = vec![ticket_type.0.value(), self.now().0.value()];
+        Ok(u32::try_from(self.0.reads.number(LAPSED, params).await?).unwrap_or(u32::MAX))
     }
 
     /// How many seats and tickets of each event are free, in the order asked.
@@ -268,7 +280,7 @@ impl Desk {
         self.ids(sql, vec![event.0.value(), self.now().0.value(), limit.value()]).await
     }
 
-    async fn ids<T: From<u128>>(&self, sql: &str, params: Vec<Value>) -> Result<Vec<T>, Unavailable> {
+    pub(crate) async fn ids<T: From<u128>>(&self, sql: &str, params: Vec<Value>) -> Result<Vec<T>, Unavailable> {
         let rows = self.0.reads.query(sql, params, &[Kind::Bytes]).await?;
         Ok(rows.into_iter().map(|row| Columns::new(row).id()).collect::<Result<_, _>>()?)
     }

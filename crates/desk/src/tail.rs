@@ -92,7 +92,9 @@ fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
         }
         if fact.starts_with("event_") {
             shared.catalogue.forget(event);
+            shared.programme.outdate(event);
         } else {
+            shared.programme.touch([event]);
             let seats = Told::seats(&columns.text()?)?;
             shared.views.fill(event, seats.into_iter().map(|seat| (seat.ordinal, seat.version, seat.until)).collect());
         }

@@ -12,7 +12,8 @@ mod users;
 mod wire;
 
 pub use errors::{ApiError, ErrorBody, ErrorEnvelope, ReadProblems, WriteProblems, act, code};
-pub use seats::SeatPages;
+#[cfg(test)]
+pub(crate) use event_input::tests::event as event_of;
 
 use std::convert::Infallible;
 use std::num::NonZeroU32;

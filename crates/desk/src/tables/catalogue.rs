@@ -36,7 +36,8 @@ fn layout_text(layout: &Layout) -> String {
     json(&layout.rows().iter().map(kept).collect::<Vec<_>>())
 }
 
-fn layout_of(text: &str) -> Result<Layout, Corrupt> {
+/// Reads a layout as it is kept.
+pub(crate) fn layout_of(text: &str) -> Result<Layout, Corrupt> {
     let kept: Vec<KeptRow> = serde_json::from_str(text).map_err(|_| Corrupt("a layout"))?;
     let rows = kept.into_iter().map(|KeptRow(section, label, price, numbers)| {
         let numbers = match numbers {

@@ -7,6 +7,7 @@ mod money;
 mod people;
 mod stream;
 
+pub(crate) use catalogue::layout_of;
 pub(crate) use jobs::{OutboxRow, StoredAnswer};
 
 use crate::value::{Columns, Corrupt, IntoValue, Kind, Value};

@@ -5,6 +5,7 @@ mod create_event;
 mod delete_event;
 pub mod layout;
 mod publish_event;
+mod sale;
 mod update_event;
 
 pub use cancel_event::CancelEvent;
@@ -12,6 +13,7 @@ pub use create_event::{CreateEvent, NewOffer, NewTicketType};
 pub use delete_event::DeleteEvent;
 pub use layout::Layout;
 pub use publish_event::PublishEvent;
+pub use sale::{SaleStage, SaleWindow};
 pub use update_event::UpdateEvent;
 
 use std::sync::Arc;

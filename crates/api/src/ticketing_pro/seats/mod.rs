@@ -1,29 +1,24 @@
-//! Seat maps: 50,000 seats are 3.7 MB of JSON, so a tag is compared first and a rendering kept.
+//! Seat maps.
 
-mod pages;
 mod template;
-
-pub use pages::SeatPages;
 
 use std::collections::HashMap;
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use engine::catalogue::Event;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::errors::{ApiError, ReadProblems};
 use super::events;
+use crate::Dialect;
 use crate::caller::MaybeCaller;
 use crate::money::Price;
 use crate::query::Query;
+use crate::seat_pages::{etag, respond, unchanged};
 use crate::state::AppState;
-use template::Template;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default().routes(routes!(seats))
@@ -55,34 +50,16 @@ async fn seats(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let event = events::visible(&state, &caller, &event_id).await?;
-    let tag = etag(&event, state.desk.seat_tag(&event).await?);
-    if matches(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag), (CACHE_CONTROL, "no-cache".to_owned())]).into_response());
-    }
     let section = query.section.filter(|name| !name.is_empty());
     let known = section.as_ref().is_none_or(|name| event.offer.layout.rows().iter().any(|row| row.section == *name));
     if !known {
-        return Ok(respond(tag, Template::new(&event, section.as_deref()).render(&[])));
+        let tag = etag(&event, state.desk.seat_tag(&event).await?);
+        let empty = || respond(tag.clone(), template::write(&event, section.as_deref()).render(&[]));
+        return Ok(unchanged(&headers, &tag).unwrap_or_else(empty));
     }
-    let (map_tag, body) = state.seat_pages.page(&state, &event, section, &tag).await?;
-    Ok(respond(map_tag, body))
-}
-
-fn respond(tag: String, body: Bytes) -> Response {
-    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")];
-    (headers, [(ETAG, tag)], body).into_response()
-}
-
-/// The version tells layouts apart, the desk's tag statuses.
-fn etag(event: &Event, tag: u64) -> String {
-    format!("\"{:x}-{tag:x}\"", event.version)
-}
-
-/// Whether `If-None-Match` names the tag (RFC 9110, 13.1.2: by weak comparison).
-fn matches(headers: &HeaderMap, tag: &str) -> bool {
-    let lists = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
-    let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
-    tags.any(|own| own == "*" || own.strip_prefix("W/").unwrap_or(own) == tag)
+    let key = (event.id, Dialect::TicketingPro, section.clone());
+    let write = || template::write(&event, section.as_deref());
+    Ok(state.seat_pages.answer(&state, &event, key, &headers, write).await?)
 }
 
 /// The seats of an event.
@@ -119,23 +96,4 @@ struct SeatBody {
     /// `available`, `reserved` or `sold`.
     #[schema(examples("available"))]
     status: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::template::tests::event;
-    use super::*;
-
-    #[test]
-    fn an_unchanged_map_is_recognised() {
-        let event = event();
-        let tag = etag(&event, 7);
-        let asks = |value: &str| {
-            let value = value.parse().expect("a header");
-            matches(&HeaderMap::from_iter([(IF_NONE_MATCH, value)]), &tag)
-        };
-        assert!(asks(&tag) && asks(&format!("W/{tag}")) && asks(&format!("\"x\", {tag}")) && asks("*"));
-        assert!(!asks(&etag(&event, 8)) && !asks(""));
-        assert_ne!(etag(&Event { version: 9, ..event.clone() }, 7), tag);
-    }
 }

@@ -1,100 +1,59 @@
 //! The text of a seat map, of which only the statuses ever change.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
-use bytes::Bytes;
 use engine::catalogue::{Event, Layout};
-use engine::seats::SeatStatus;
-use serde::Serialize;
 
 use crate::ids;
 use crate::money::Price;
+use crate::seat_pages::{SeatText, StatusWords, natural};
 
 const LEGEND: &str =
     r#""legend":{"available":"예매 가능","reserved":"예약 중 (10분 이내 결제 필요)","sold":"판매 완료"}}"#;
-/// The longest word for a status.
-const LONGEST_WORD: usize = "available".len();
+const WORDS: StatusWords = StatusWords { free: "available", held: "reserved", sold: "sold" };
 
-/// The text of a seat map without the statuses, and where which goes.
-pub struct Template {
-    text: String,
-    /// An offset into the text, and the ordinal of the seat whose status goes there; by offset.
-    places: Vec<(u32, u32)>,
+/// The text for an event, or one section of it.
+pub fn write(event: &Event, section: Option<&str>) -> SeatText {
+    let layout = &event.offer.layout;
+    let mut text = SeatText::new(layout.total() as usize, WORDS);
+    text.push("{\"event_id\":");
+    text.json(&ids::event(event.id));
+    text.push(",\"sections\":[");
+    for (index, (name, rows)) in sections(layout, section).into_iter().enumerate() {
+        text.separate(index);
+        text.push("{\"section\":");
+        text.json(name);
+        text.push(",\"rows\":[");
+        rows.into_iter().enumerate().for_each(|(index, row)| write_row(&mut text, index, layout, row));
+        text.push("]}");
+    }
+    text.push("],");
+    text.push(LEGEND);
+    text.finished()
 }
 
-impl Template {
-    /// The text for an event, or one section of it.
-    pub fn new(event: &Event, section: Option<&str>) -> Self {
-        let layout = &event.offer.layout;
-        let mut template = Self { text: String::new(), places: Vec::with_capacity(layout.total() as usize) };
-        let id = ids::event(event.id);
-        let _ = write!(template.text, "{{\"event_id\":\"{id}\",\"sections\":[");
-        for (index, (name, rows)) in sections(layout, section).into_iter().enumerate() {
-            template.separate(index);
-            let _ = write!(template.text, "{{\"section\":{},\"rows\":[", json(name));
-            rows.into_iter().enumerate().for_each(|(index, row)| template.row(index, layout, row));
-            template.text.push_str("]}");
-        }
-        template.text.push_str("],");
-        template.text.push_str(LEGEND);
-        template.text.shrink_to_fit();
-        template.places.shrink_to_fit();
-        template
+fn write_row(text: &mut SeatText, index: usize, layout: &Layout, row: usize) {
+    let own = &layout.rows()[row];
+    let first = layout.start(row);
+    let mut seats: Vec<_> = (first..first + own.numbers.count()).filter_map(|n| layout.seat(n)).collect();
+    seats.sort_by(|a, b| natural(&a.number, &b.number));
+    text.separate(index);
+    text.push("{\"row\":");
+    text.json(&own.label);
+    text.push(",\"seats\":[");
+    for (index, seat) in seats.iter().enumerate() {
+        text.separate(index);
+        text.push("{\"seat_id\":");
+        text.json(&seat.label());
+        text.push(",\"seat_number\":");
+        text.json(&seat.number);
+        text.push(",\"price\":");
+        text.json(&Price(own.price));
+        text.push(",\"status\":\"");
+        text.status(seat.ordinal);
+        text.push("\"}");
     }
-
-    fn row(&mut self, index: usize, layout: &Layout, row: usize) {
-        let own = &layout.rows()[row];
-        let first = layout.start(row);
-        let mut seats: Vec<_> = (first..first + own.numbers.count()).filter_map(|n| layout.seat(n)).collect();
-        seats.sort_by(|a, b| natural(&a.number, &b.number));
-        let price = json(&Price(own.price));
-        self.separate(index);
-        let _ = write!(self.text, "{{\"row\":{},\"seats\":[", json(&own.label));
-        for (index, seat) in seats.iter().enumerate() {
-            self.separate(index);
-            let (id, number) = (json(&seat.label()), json(&seat.number));
-            let _ = write!(self.text, "{{\"seat_id\":{id},\"seat_number\":{number},\"price\":{price},\"status\":\"");
-            self.places.push((u32::try_from(self.text.len()).unwrap_or(u32::MAX), seat.ordinal));
-            self.text.push_str("\"}");
-        }
-        self.text.push_str("]}");
-    }
-
-    fn separate(&mut self, index: usize) {
-        if index > 0 {
-            self.text.push(',');
-        }
-    }
-
-    /// The map with these statuses, by ordinal.
-    pub fn render(&self, statuses: &[SeatStatus]) -> Bytes {
-        let mut page = Vec::with_capacity(self.text.len() + self.places.len() * LONGEST_WORD);
-        let text = self.text.as_bytes();
-        let mut from = 0;
-        for (at, ordinal) in &self.places {
-            page.extend_from_slice(&text[from..*at as usize]);
-            let status = statuses.get(*ordinal as usize).copied().unwrap_or(SeatStatus::Free);
-            page.extend_from_slice(word(status).as_bytes());
-            from = *at as usize;
-        }
-        page.extend_from_slice(&text[from..]);
-        page.into()
-    }
-
-    /// Bytes of the template and of a rendering of it.
-    pub fn weight(&self) -> usize {
-        2 * self.text.len() + self.places.len() * (size_of::<(u32, u32)>() + LONGEST_WORD)
-    }
-}
-
-fn word(status: SeatStatus) -> &'static str {
-    match status {
-        SeatStatus::Free => "available",
-        SeatStatus::Held => "reserved",
-        SeatStatus::Sold => "sold",
-    }
+    text.push("]}");
 }
 
 /// The sections in the order of the layout, each with the indexes of its rows in natural order.
@@ -115,47 +74,32 @@ fn sections<'a>(layout: &'a Layout, only: Option<&str>) -> Vec<(&'a str, Vec<usi
     sections
 }
 
-/// As people count: 2 before 10, A2 before A10.
-fn natural(a: &str, b: &str) -> Ordering {
-    split(a).cmp(&split(b))
-}
-
-/// A name's letters, the number it ends in, and for a tie how long that is written.
-fn split(name: &str) -> (&str, Option<u64>, usize) {
-    let word = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let number = &name[word.len()..];
-    (word, number.parse().ok(), number.len())
-}
-
-fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("strings and finite numbers are JSON")
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use engine::catalogue::layout::{Numbers, SeatRow};
     use engine::money::Won;
+    use engine::seats::SeatStatus;
 
     use super::*;
-    use crate::ticketing_pro::event_input;
+    use crate::ticketing_pro::event_of;
 
     fn row(section: &str, label: &str, numbers: Numbers) -> SeatRow {
         SeatRow { section: section.to_owned(), label: label.to_owned(), price: Won(150_000), numbers }
     }
 
     /// An event with an unruly layout.
-    pub fn event() -> Event {
+    fn event() -> Event {
         let named = ["10", "9"].map(str::to_owned).to_vec();
         let rows = vec![
             row("VIP", "10", Numbers::UpTo(1)),
             row("B \"석\"", "1", Numbers::Named(named)),
             row("VIP", "2", Numbers::UpTo(2)),
         ];
-        event_input::tests::event(Layout::new(rows).expect("a layout"))
+        event_of(Layout::new(rows).expect("a layout"))
     }
 
     fn render(section: Option<&str>, statuses: &[SeatStatus]) -> serde_json::Value {
-        serde_json::from_slice(&Template::new(&event(), section).render(statuses)).expect("JSON")
+        serde_json::from_slice(&write(&event(), section).render(statuses)).expect("JSON")
     }
 
     #[test]
