@@ -1,11 +1,13 @@
 //! Payment gateways: who takes the money of a card payment, and how word of it comes back.
 
+mod charge;
 mod errands;
 mod receive;
 mod signature;
 mod stripe;
 mod webhook;
 
+pub use charge::{NotCharged, charge, sandbox_outcome};
 pub use errands::{ErrandFailed, perform};
 pub use receive::{NotReceived, deliver, find, poll, shown};
 pub use signature::{BadSignature, TOLERANCE_SECONDS, WebhookSecret};

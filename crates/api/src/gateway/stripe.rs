@@ -4,6 +4,7 @@ use crate::ids;
 use engine::id::PaymentId;
 use engine::money::Won;
 use engine::payments::{News, Payment};
+use engine::time::Time;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use serde::Deserialize;
@@ -131,6 +132,29 @@ impl Stripe {
     pub async fn retrieve(&self, reference: &str) -> Result<Intent, GatewayError> {
         let url = format!("{}/v1/payment_intents/{}", self.base, path_part(reference)?);
         call(|| self.http.get(&url)).await
+    }
+
+    /// Takes the money with a payment method. Where the bank wants proof from the buyer it is declined: nobody is
+    /// there to give it.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; see [`GatewayError::is_over`].
+    pub async fn confirm(
+        &self,
+        payment: PaymentId,
+        reference: &str,
+        method: &str,
+        return_url: &str,
+        now: Time,
+    ) -> Result<Intent, GatewayError> {
+        let path = format!("/v1/payment_intents/{}/confirm", path_part(reference)?);
+        let form = [
+            ("payment_method", method.to_owned()),
+            ("error_on_requires_action", "true".to_owned()),
+            ("return_url", return_url.to_owned()),
+        ];
+        // Another attempt is another operation: a card that was declined may be tried again.
+        self.post(&path, &key(payment, &format!("confirm-{}", now.0)), &form).await
     }
 
     /// Calls an intent off.

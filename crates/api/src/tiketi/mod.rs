@@ -1,6 +1,18 @@
-//! The dialect `tiketi`: ticket types and seats, a queue, Socket.IO.
+//! The dialect `tiketi`: `/api/v1/...`, ticket types and seats, a queue, Socket.IO.
+
+mod errors;
+mod events;
+mod payments;
+mod reservations;
+mod seats;
+mod tickets;
+mod wire;
+
+pub use errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems};
 
 use axum::Router;
+use axum::middleware::from_fn;
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -10,6 +22,11 @@ use crate::state::AppState;
 /// The route table.
 fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
+        .merge(events::routes())
+        .merge(tickets::routes())
+        .merge(seats::routes())
+        .merge(reservations::routes())
+        .merge(payments::routes())
 }
 
 /// How often what may be asked.
@@ -20,7 +37,8 @@ pub(crate) fn limits() -> Vec<Rule> {
 /// The routes with the layers of this dialect.
 pub(crate) fn router(_: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
-    routes
+    let routes = routes.method_not_allowed_fallback(errors::wrong_method);
+    routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::envelope))
 }
 
 /// The description of the routes.

@@ -185,13 +185,16 @@ impl Layout {
         self.starts[row]
     }
 
+    /// The index of the row in which the seat with an ordinal is.
+    #[must_use]
+    pub fn row_of(&self, ordinal: u32) -> Option<usize> {
+        (ordinal < self.total()).then(|| self.starts.partition_point(|start| *start <= ordinal) - 1)
+    }
+
     /// The seat with an ordinal.
     #[must_use]
     pub fn seat(&self, ordinal: u32) -> Option<Seat<'_>> {
-        if ordinal >= self.total() {
-            return None;
-        }
-        let index = self.starts.partition_point(|start| *start <= ordinal) - 1;
+        let index = self.row_of(ordinal)?;
         let row = &self.rows[index];
         let number = row.numbers.name(ordinal - self.starts[index]);
         Some(Seat { ordinal, section: &row.section, row: &row.label, number, price: row.price })

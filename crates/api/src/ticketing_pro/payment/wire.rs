@@ -108,11 +108,7 @@ pub fn outcome(method: &str) -> Result<SandboxOutcome, ApiError> {
     if !named || method.chars().count() > LONGEST_METHOD {
         return Err(ApiError::field("payment_method", "must be the name of a test card, such as card_visa_4242"));
     }
-    Ok(match method {
-        "card_declined" | "pm_card_declined" => SandboxOutcome::Decline,
-        "card_3ds" | "pm_card_3ds" => SandboxOutcome::Challenge,
-        _ => SandboxOutcome::Approve,
-    })
+    Ok(gateway::sandbox_outcome(method))
 }
 
 fn status(payment: &Payment) -> &'static str {

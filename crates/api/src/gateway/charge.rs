@@ -1,0 +1,129 @@
+//! Paying by card in one go: opened, announced to the gateway, charged. Every step may be repeated.
+
+use desk::Stopped;
+use engine::holds::Reservation;
+use engine::id::UserId;
+use engine::payments::{
+    AttachIntent, ChargeSandbox, Gateway, OpenPayment, Payment, PaymentState, SandboxOutcome, Step,
+};
+
+use super::receive::{NotReceived, poll};
+use super::stripe::GatewayError;
+use crate::state::AppState;
+
+/// Why a payment was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCharged {
+    /// The bank said no.
+    #[error("the payment was declined")]
+    Declined,
+    /// The bank wants proof from the buyer, which cannot be had in one go.
+    #[error("the bank wants proof from the buyer")]
+    ProofWanted,
+    /// The gateway gave no answer, or refused.
+    #[error(transparent)]
+    Gateway(GatewayError),
+    /// The store did not take it, or a rule forbids it.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl From<GatewayError> for NotCharged {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Declined(_) => Self::Declined,
+            other => Self::Gateway(other),
+        }
+    }
+}
+
+impl From<NotReceived> for NotCharged {
+    fn from(error: NotReceived) -> Self {
+        match error {
+            NotReceived::Stopped(stopped) => Self::Stopped(stopped),
+            NotReceived::Gateway(error) => error.into(),
+            NotReceived::BadSignature(error) => Self::Stopped(Stopped::Unavailable(error.to_string())),
+            NotReceived::NoEvent(error) => Self::Stopped(Stopped::Unavailable(error.to_string())),
+        }
+    }
+}
+
+/// What the sandbox's bank says to a card of this name.
+#[must_use]
+pub fn sandbox_outcome(method: &str) -> SandboxOutcome {
+    match method {
+        "card_declined" | "pm_card_declined" => SandboxOutcome::Decline,
+        "card_3ds" | "pm_card_3ds" => SandboxOutcome::Challenge,
+        _ => SandboxOutcome::Approve,
+    }
+}
+
+/// Pays for a held reservation: gives the payment, whose money was taken.
+///
+/// # Errors
+/// [`NotCharged`]. The payment stays open where another method may be tried.
+pub async fn charge(
+    state: &AppState,
+    user: UserId,
+    reservation: &Reservation,
+    method: &str,
+) -> Result<Payment, NotCharged> {
+    let open = OpenPayment {
+        user,
+        reservation: reservation.id,
+        amount: reservation.total,
+        gateway: state.gateway.kind(),
+        client_secret: None,
+    };
+    let payment = announce(state, state.desk.run(open).await?).await?;
+    if payment.holds_money() {
+        return Ok(payment);
+    }
+    match payment.gateway {
+        Gateway::Sandbox => at_sandbox(state, user, &payment, method).await,
+        Gateway::Stripe => at_stripe(state, payment, method).await,
+    }
+}
+
+/// Makes sure that the gateway knows of a payment.
+async fn announce(state: &AppState, payment: Payment) -> Result<Payment, NotCharged> {
+    if payment.gateway != Gateway::Stripe || payment.reference.is_some() {
+        return Ok(payment);
+    }
+    let intent = state.gateway.stripe()?.create(&payment).await?;
+    if !intent.pays(&payment) {
+        tracing::error!(intent = intent.id, "the gateway opened the payment for another amount");
+        let why = "the gateway opened the payment for another amount".to_owned();
+        return Err(NotCharged::Gateway(GatewayError::Unavailable(why)));
+    }
+    let client_secret = intent.client_secret.unwrap_or_default();
+    Ok(state.desk.run(AttachIntent { payment: payment.id, reference: intent.id, client_secret }).await?)
+}
+
+async fn at_sandbox(state: &AppState, user: UserId, payment: &Payment, method: &str) -> Result<Payment, NotCharged> {
+    let outcome = sandbox_outcome(method);
+    let command = ChargeSandbox { user, payment: payment.id, method: method.to_owned(), outcome };
+    let charged = state.desk.run(command).await?;
+    match charged.state {
+        PaymentState::Open(Step::Action | Step::Processing) => Err(NotCharged::ProofWanted),
+        PaymentState::Open(Step::Method) => Err(NotCharged::Declined),
+        PaymentState::Succeeded { .. } | PaymentState::Canceled { .. } => Ok(charged),
+    }
+}
+
+async fn at_stripe(state: &AppState, payment: Payment, method: &str) -> Result<Payment, NotCharged> {
+    let reference = payment.reference.clone().unwrap_or_default();
+    let stripe = state.gateway.stripe()?;
+    match stripe.confirm(payment.id, &reference, method, &state.settings.base_url, state.desk.now()).await {
+        // Paid or called off already: what became of it, asking tells.
+        Err(error) if !error.is_over() => return Err(error.into()),
+        _ => {}
+    }
+    poll(state, &payment).await?;
+    let known = state.desk.payment(payment.id).await.map_err(|error| Stopped::Unavailable(error.0))?;
+    match known {
+        Some(payment) if matches!(payment.state, PaymentState::Open(_)) => Err(NotCharged::ProofWanted),
+        Some(payment) => Ok(payment),
+        None => Err(Stopped::from(engine::refusal::Refusal::PaymentUnknown).into()),
+    }
+}

@@ -1,0 +1,312 @@
+//! Errors of this dialect: `{"success":false,"error","message","code"}` with a real status.
+
+use std::borrow::Cow;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use desk::{Answer, Stopped, Unavailable};
+use engine::command::Command;
+use engine::refusal::Refusal;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::fault::{self, Fault};
+use crate::once::{self, Attempt};
+use crate::state::AppState;
+
+/// An error of this dialect. As a response it carries itself as an extension; [`envelope`] writes the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+    retry_after: Option<u64>,
+}
+
+impl ApiError {
+    /// An error with a status, a code in upper snake case and a message.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    /// 400 `INVALID_REQUEST`.
+    #[must_use]
+    pub fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message)
+    }
+
+    /// What is wrong, for people to read.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let body = json!({"success": false, "error": self.message, "message": self.message, "code": self.code});
+        body.to_string().into_bytes()
+    }
+
+    /// The answer to keep.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        Answer { status: self.status.as_u16(), body: self.body(), replayed: false }
+    }
+}
+
+impl From<&Refusal> for ApiError {
+    fn from(refusal: &Refusal) -> Self {
+        use Refusal as R;
+        let (status, code, message): (u16, _, &str) = match refusal {
+            R::EmailTaken => (409, "EMAIL_TAKEN", "이미 사용 중인 이메일입니다."),
+            R::UserUnknown => (404, "USER_NOT_FOUND", "사용자를 찾을 수 없습니다."),
+            R::EventUnknown => (404, "EVENT_NOT_FOUND", "이벤트를 찾을 수 없습니다."),
+            R::SeatUnknown => (404, "SEAT_NOT_FOUND", "좌석을 찾을 수 없습니다."),
+            R::TicketTypeUnknown => (404, "TICKET_TYPE_NOT_FOUND", "티켓 타입을 찾을 수 없습니다."),
+            // Whose it is, is nobody else's business.
+            R::ReservationUnknown | R::NotYours => (404, "RESERVATION_NOT_FOUND", "예매를 찾을 수 없습니다."),
+            R::PaymentUnknown => (404, "PAYMENT_NOT_FOUND", "결제를 찾을 수 없습니다."),
+            R::PersonLimit { limit } => {
+                let message = format!("이 이벤트는 1인당 최대 {limit}매까지 예매할 수 있습니다.");
+                return Self::new(StatusCode::FORBIDDEN, "PERSON_LIMIT_EXCEEDED", message);
+            }
+            R::EventNotOnSale => (409, "NOT_ON_SALE", "판매 중인 이벤트가 아닙니다."),
+            R::SaleNotOpen { .. } => (409, "SALE_NOT_STARTED", "아직 판매가 시작되지 않았습니다."),
+            R::SaleClosed => (409, "SALE_ENDED", "판매가 종료되었습니다."),
+            R::EventState { .. } => (409, "EVENT_STATE", "현재 이벤트 상태에서는 할 수 없습니다."),
+            R::EventHasSales => (409, "EVENT_HAS_RESERVATIONS", "이미 예매가 있는 이벤트입니다."),
+            R::EventInvalid { field, issue } => return Self::malformed(format!("{field}: {issue}")),
+            R::SeatTaken { label } => {
+                let message = format!("이미 예약된 좌석입니다. ({label})");
+                return Self::new(StatusCode::CONFLICT, "SEAT_ALREADY_RESERVED", message);
+            }
+            R::TooMany { limit } => {
+                return Self::malformed(format!("한 번에 최대 {limit}매까지 예매할 수 있습니다."));
+            }
+            R::SeatRepeated => (400, "INVALID_REQUEST", "같은 항목이 두 번 들어 있습니다."),
+            R::NothingWanted => (400, "INVALID_REQUEST", "하나 이상 선택해야 합니다."),
+            R::TotalDiffers { .. } => (400, "INVALID_REQUEST", "금액이 맞지 않습니다."),
+            R::AmountInvalid => (400, "INVALID_REQUEST", "금액이 올바르지 않습니다."),
+            R::StockShort { left } => {
+                let message = format!("티켓 재고가 부족합니다. (남은 수량: {left})");
+                return Self::new(StatusCode::CONFLICT, "INSUFFICIENT_STOCK", message);
+            }
+            R::ReservationLapsed => (409, "RESERVATION_EXPIRED", "만료된 예매입니다."),
+            R::ReservationCancelled => (409, "RESERVATION_CANCELLED", "이미 취소된 예매입니다."),
+            R::ReservationPaid => (409, "ALREADY_PAID", "이미 결제된 예매입니다."),
+            R::ReservationUnpaid => (409, "NOT_PAID", "결제되지 않은 예매입니다."),
+            R::PaymentIncomplete => (402, "PAYMENT_FAILED", "결제가 완료되지 않았습니다."),
+            R::PaymentMismatch | R::PaymentCanceled | R::PaymentSucceeded => {
+                (409, "PAYMENT_CONFLICT", "결제 상태가 맞지 않습니다.")
+            }
+            R::PaymentDeclined => (402, "PAYMENT_FAILED", "결제에 실패했습니다."),
+            R::BalanceShort { .. } => (402, "INSUFFICIENT_POINTS", "포인트가 부족합니다."),
+            R::TicketUsed { .. } => (409, "TICKET_USED", "이미 사용된 티켓입니다."),
+            R::TokenRevoked => (401, "UNAUTHORIZED", "다시 로그인해 주세요."),
+            R::KeyReused => (409, "IDEMPOTENCY_KEY_REUSED", "다른 요청에 사용된 Idempotency-Key입니다."),
+        };
+        let status = StatusCode::from_u16(status).expect("the statuses above are statuses");
+        Self::new(status, code, message.to_owned())
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::from(&refusal)
+    }
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        let bad_request = |message: String| Self::malformed(message);
+        let (code, message) = match &fault {
+            Fault::Unauthorized => ("UNAUTHORIZED", "인증이 필요합니다."),
+            Fault::NotJson => return bad_request("요청 본문은 application/json이어야 합니다.".to_owned()),
+            Fault::Malformed(issue) => return bad_request(format!("잘못된 요청입니다: {issue}")),
+            Fault::Field { field, issue } => return bad_request(format!("잘못된 요청입니다: {field} {issue}")),
+            Fault::BadKey => return bad_request("Idempotency-Key가 올바르지 않습니다.".to_owned()),
+            Fault::TooLarge => ("PAYLOAD_TOO_LARGE", "요청 본문이 너무 큽니다."),
+            Fault::RateLimited { .. } => ("RATE_LIMIT_EXCEEDED", "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요."),
+            Fault::UnknownPath => ("NOT_FOUND", "없는 경로입니다."),
+            Fault::WrongMethod => ("METHOD_NOT_ALLOWED", "허용되지 않는 메서드입니다."),
+            Fault::Busy => ("SERVICE_BUSY", "요청이 몰리고 있습니다. 잠시 후 다시 시도해 주세요."),
+            Fault::Unavailable => ("SERVICE_UNAVAILABLE", "서비스를 이용할 수 없습니다."),
+        };
+        Self { retry_after: fault.retry_after(), ..Self::new(fault.status(), code, message) }
+    }
+}
+
+impl From<Stopped> for ApiError {
+    fn from(stopped: Stopped) -> Self {
+        match fault::without_verdict(stopped) {
+            Ok(fault) => fault.into(),
+            Err(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(unavailable: Unavailable) -> Self {
+        Fault::from(unavailable).into()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The layer that writes the envelope of every error.
+pub(super) async fn envelope(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let fault = response.extensions_mut().remove::<Fault>().map(ApiError::from);
+    let error = fault.or_else(|| response.extensions_mut().remove::<ApiError>()).or_else(|| foreign(&response));
+    match error {
+        Some(error) => written(response, &error),
+        None => response,
+    }
+}
+
+/// The error of a response that a library made, as for a path that is not UTF-8.
+fn foreign(response: &Response) -> Option<ApiError> {
+    let status = response.status();
+    let json = response.headers().get(CONTENT_TYPE).is_some_and(|own| own == "application/json");
+    match status {
+        _ if json => None,
+        StatusCode::NOT_FOUND => Some(Fault::UnknownPath.into()),
+        status if status.is_client_error() => Some(ApiError::new(status, "INVALID_REQUEST", "잘못된 요청입니다.")),
+        status if status.is_server_error() => Some(internal()),
+        _ => None,
+    }
+}
+
+/// The response with the envelope as its body; its other headers stay.
+fn written(response: Response, error: &ApiError) -> Response {
+    let (mut parts, _) = response.into_parts();
+    parts.status = error.status;
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(seconds) = error.retry_after {
+        parts.headers.insert(RETRY_AFTER, seconds.into());
+    }
+    Response::from_parts(parts, error.body().into())
+}
+
+fn internal() -> ApiError {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "서버 오류가 발생했습니다.")
+}
+
+/// What answers when a handler panics. The panic itself is logged by the panic hook.
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    internal().into_response()
+}
+
+/// What answers a method that a path does not have.
+pub(super) async fn wrong_method() -> Fault {
+    Fault::WrongMethod
+}
+
+/// Runs a command under the key of an attempt: the reply becomes JSON by `wire`, a refusal an error by `refuse`.
+///
+/// # Errors
+/// When the command got no verdict, or the key was used for something else.
+pub(super) async fn act<C, W>(
+    state: &AppState,
+    attempt: &Attempt,
+    command: C,
+    status: StatusCode,
+    wire: impl Fn(&C::Reply) -> W + Send + 'static,
+    refuse: impl Fn(&Refusal) -> ApiError + Send + 'static,
+) -> Result<Response, ApiError>
+where
+    C: Command,
+    W: Serialize,
+{
+    let render = move |verdict: Result<&C::Reply, &Refusal>| match verdict {
+        Ok(reply) => rendered(status, &wire(reply)),
+        Err(refusal) => refuse(refusal).answer(),
+    };
+    Ok(once::run(state, attempt, command, render).await?)
+}
+
+/// The answer with this status and body.
+pub(super) fn rendered(status: StatusCode, body: &impl Serialize) -> Answer {
+    match serde_json::to_vec(body) {
+        Ok(body) => Answer { status: status.as_u16(), body, replayed: false },
+        Err(_) => internal().answer(),
+    }
+}
+
+/// The envelope, for the description of the interface.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TiketiError)]
+pub struct ErrorEnvelope {
+    /// Always false.
+    success: bool,
+    /// What is wrong.
+    error: String,
+    /// The same.
+    message: String,
+    /// In upper snake case.
+    #[schema(examples("SEAT_ALREADY_RESERVED"))]
+    code: String,
+}
+
+/// What a request that changes nothing may be answered instead.
+#[derive(utoipa::IntoResponses)]
+pub enum ReadProblems {
+    /// The request is malformed
+    #[response(status = 400)]
+    BadRequest(#[to_schema] ErrorEnvelope),
+    /// No token, or one that does not count
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] ErrorEnvelope),
+    /// There is no such thing
+    #[response(status = 404)]
+    NotFound(#[to_schema] ErrorEnvelope),
+    /// Try again in a moment
+    #[response(status = 503)]
+    Unavailable(#[to_schema] ErrorEnvelope),
+}
+
+/// What a request that changes something may be answered besides [`ReadProblems`].
+#[derive(utoipa::IntoResponses)]
+pub enum WriteProblems {
+    /// Not admitted by the waiting room, or not allowed
+    #[response(status = 403)]
+    Forbidden(#[to_schema] ErrorEnvelope),
+    /// Not in the state for this, or the idempotency key was used for another request
+    #[response(status = 409)]
+    Conflict(#[to_schema] ErrorEnvelope),
+    /// The body is longer than 1 MiB
+    #[response(status = 413)]
+    TooLarge(#[to_schema] ErrorEnvelope),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_the_same_twice_with_a_code() {
+        let error = ApiError::from(Refusal::SeatTaken { label: "A-1".to_owned() });
+        let body: serde_json::Value = serde_json::from_slice(&error.answer().body).expect("JSON");
+        let message = "이미 예약된 좌석입니다. (A-1)";
+        assert_eq!(
+            body,
+            json!({"success": false, "error": message, "message": message, "code": "SEAT_ALREADY_RESERVED"})
+        );
+        assert_eq!(error.answer().status, 409);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_field_is_400_here() {
+        assert_eq!(ApiError::from(Fault::field("eventId", "is required")).answer().status, 400);
+    }
+}

@@ -1,0 +1,100 @@
+//! Events: the list and the detail.
+
+use axum::Json;
+use axum::extract::State;
+use desk::ListingQuery;
+use engine::refusal::Refusal;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::errors::{ApiError, ReadProblems};
+use super::wire::{self, EventBody, Named, TicketTypeBody};
+use crate::query::{Page, Query};
+use crate::state::AppState;
+
+/// How many on a page when nobody says.
+const USUAL: u32 = 10;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(detail))
+}
+
+/// Which events to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Only at this stage: upcoming, on_sale, sold_out, ended or cancelled.
+    status: Option<String>,
+    /// Which page, from 1.
+    #[param(minimum = 1, default = 1)]
+    page: Option<u32>,
+    /// How many on a page.
+    #[param(minimum = 1, maximum = 100, default = 10)]
+    limit: Option<u32>,
+}
+
+/// A page of events.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TiketiEventPage)]
+struct EventPage {
+    events: Vec<EventBody>,
+    pagination: Pagination,
+}
+
+/// Where a page is.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TiketiPagination)]
+pub(super) struct Pagination {
+    page: u32,
+    limit: u32,
+    total: i64,
+    total_pages: i64,
+}
+
+impl Pagination {
+    pub(super) fn new(page: Page, total: i64) -> Self {
+        Self { page: page.page, limit: page.size, total, total_pages: page.pages(total) }
+    }
+}
+
+/// An event with its ticket types.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TiketiEventDetail)]
+struct EventDetail {
+    event: EventBody,
+    /// The dearest first.
+    ticket_types: Vec<TicketTypeBody>,
+}
+
+/// Events by when their sales begin.
+#[utoipa::path(
+    get, path = "/api/v1/events", operation_id = "tiketi_list_events", tag = "tiketi", params(ListQuery),
+    responses((status = 200, description = "A page of events", body = EventPage), ReadProblems)
+)]
+async fn list(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<EventPage>, ApiError> {
+    let page = Page::of(query.page, Some(query.limit.unwrap_or(USUAL)))?;
+    let stage = query.status.as_deref().filter(|word| !word.is_empty()).map(wire::stage).transpose()?;
+    let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
+    let wanted = ListingQuery { stage, among: None, offset, limit: page.size as usize };
+    let (listed, total) = state.desk.listing(wanted).await?;
+    let events = listed.iter().map(|own| EventBody::new(&own.event, own.stage)).collect();
+    Ok(Json(EventPage { events, pagination: Pagination::new(page, total) }))
+}
+
+/// One event.
+#[utoipa::path(
+    get, path = "/api/v1/events/{id}", operation_id = "tiketi_get_event", tag = "tiketi",
+    params(("id" = String, Path, description = "The event")),
+    responses((status = 200, description = "The event with its ticket types", body = EventDetail), ReadProblems)
+)]
+async fn detail(State(state): State<AppState>, Named(id): Named) -> Result<Json<EventDetail>, ApiError> {
+    let event = wire::public_event(&state, &id).await?;
+    let left = state.desk.available(std::slice::from_ref(&event)).await?;
+    let stage = event.sale_stage(state.desk.now(), left.iter().sum()).ok_or(Refusal::EventUnknown)?;
+    let stocks = state.desk.stocks(&[event.id]).await?;
+    let ticket_types = wire::ticket_types(&event, &stocks);
+    Ok(Json(EventDetail { event: EventBody::new(&event, stage), ticket_types }))
+}

@@ -1,0 +1,182 @@
+//! Payments: from the wallet, or by card through the configured gateway; paid in one answer.
+
+use axum::extract::State;
+use axum::response::Response;
+use engine::holds::{Reservation, Standing};
+use engine::payments::{ConfirmReservation, Settlement};
+use engine::refusal::Refusal;
+use engine::wallet::{PayFromWallet, WalletPayment};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, act, rendered};
+use super::reservations::wire::number;
+use super::wire::reservation_id;
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::gateway::{self, GatewayError, NotCharged};
+use crate::once::{self, Posted};
+use crate::state::AppState;
+use crate::{clock, ids};
+
+/// Pays from the wallet.
+const POINT: &str = "point";
+/// Ways to pay that go through the gateway, besides the names of cards.
+const THROUGH_GATEWAY: [&str; 6] = ["card", "credit_card", "naver_pay", "kakao_pay", "toss_payments", "bank_transfer"];
+/// The longest name of a payment method, in characters.
+const LONGEST_METHOD: usize = 100;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default().routes(routes!(process))
+}
+
+/// What is to be paid, and how.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TiketiNewPayment)]
+struct NewPayment {
+    reservation_id: String,
+    /// `point` pays from the wallet; `card`, the name of a card (`card_visa_4242`, `pm_card_visa`), `naver_pay`,
+    /// `kakao_pay`, `toss_payments` and `bank_transfer` through the payment gateway.
+    #[schema(examples("point"))]
+    payment_method: String,
+}
+
+/// A payment that was made.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TiketiPaid)]
+struct Paid {
+    success: bool,
+    payment: PaymentBody,
+}
+
+/// What was paid.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TiketiPayment)]
+struct PaymentBody {
+    #[schema(format = "uuid")]
+    reservation_id: String,
+    reservation_number: String,
+    payment_method: String,
+    /// In won.
+    total_amount: i64,
+    #[schema(format = DateTime)]
+    paid_at: String,
+}
+
+fn paid(own: &Reservation, method: &str) -> Paid {
+    let at = match own.standing {
+        Standing::Confirmed { at, .. } => at,
+        _ => own.created_at,
+    };
+    Paid {
+        success: true,
+        payment: PaymentBody {
+            reservation_id: ids::uuid(own.id.0),
+            reservation_number: number(own.id),
+            payment_method: method.to_owned(),
+            total_amount: own.total.0,
+            paid_at: clock::rfc3339(at),
+        },
+    }
+}
+
+/// Pay for a held reservation.
+#[utoipa::path(
+    post, path = "/api/v1/payments/process", operation_id = "tiketi_process_payment",
+    tag = "tiketi", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
+    request_body = NewPayment,
+    responses(
+        (status = 200, description = "It is paid", body = Paid),
+        ReadProblems,
+        WriteProblems,
+        (status = 402, description = "Too few points, or declined", body = ErrorEnvelope),
+        (status = 410, description = "The hold has lapsed", body = ErrorEnvelope),
+    )
+)]
+async fn process(
+    State(state): State<AppState>,
+    caller: Caller,
+    Posted { body, attempt }: Posted<NewPayment>,
+) -> Result<Response, ApiError> {
+    let id = reservation_id(&body.reservation_id)?;
+    let method = body.payment_method;
+    check_method(&method)?;
+    if method == POINT {
+        let command = PayFromWallet { user: caller.user, reservations: vec![id], stated_total: None };
+        let wire = move |made: &WalletPayment| made.reservations.first().map(|own| paid(own, &method));
+        return act(&state, &attempt, command, StatusCode::OK, wire, unpaid).await;
+    }
+    if let Some(answered) = once::replayed(&state, &attempt).await? {
+        return Ok(answered);
+    }
+    let reservation = state.desk.reservation(id).await?.ok_or(Refusal::ReservationUnknown)?;
+    reservation.owned_by(caller.user)?;
+    reservation.held_at(state.desk.now()).map_err(|refusal| unpaid(&refusal))?;
+    let payment = gateway::charge(&state, caller.user, &reservation, &method).await.map_err(not_charged)?;
+    let command = ConfirmReservation { user: caller.user, reservation: id, payment: payment.id };
+    let render = move |verdict: Result<&Settlement, &Refusal>| match verdict {
+        Ok(Settlement::Confirmed(own)) => rendered(StatusCode::OK, &paid(own, &method)),
+        Ok(Settlement::Returned(_)) => lapsed().answer(),
+        Err(refusal) => unpaid(refusal).answer(),
+    };
+    Ok(once::run(&state, &attempt, command, render).await?)
+}
+
+fn check_method(method: &str) -> Result<(), ApiError> {
+    let card = ["card_", "pm_"].iter().any(|prefix| method.starts_with(prefix));
+    let plain = method.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let known = method == POINT || THROUGH_GATEWAY.contains(&method) || card && plain && method.len() <= LONGEST_METHOD;
+    known.then_some(()).ok_or_else(|| ApiError::malformed("유효하지 않은 결제 수단입니다."))
+}
+
+/// A refusal to pay: a hold that has lapsed is gone.
+fn unpaid(refusal: &Refusal) -> ApiError {
+    match refusal {
+        Refusal::ReservationLapsed => lapsed(),
+        other => other.into(),
+    }
+}
+
+fn lapsed() -> ApiError {
+    ApiError::new(StatusCode::GONE, "RESERVATION_EXPIRED", "예매가 만료되었습니다.")
+}
+
+fn not_charged(error: NotCharged) -> ApiError {
+    match error {
+        NotCharged::Declined => Refusal::PaymentDeclined.into(),
+        NotCharged::ProofWanted => {
+            let message = "카드사의 추가 인증이 필요합니다.";
+            ApiError::new(StatusCode::PAYMENT_REQUIRED, "AUTHENTICATION_REQUIRED", message)
+        }
+        NotCharged::Gateway(GatewayError::Rejected { status: 400 | 404, .. }) => {
+            ApiError::malformed("결제 수단을 사용할 수 없습니다.")
+        }
+        NotCharged::Gateway(error) => {
+            tracing::warn!(%error, "the gateway failed");
+            Fault::Unavailable.into()
+        }
+        NotCharged::Stopped(desk::Stopped::Refused(refusal)) => unpaid(&refusal),
+        NotCharged::Stopped(stopped) => stopped.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_ways_to_pay_are_taken() {
+        for good in ["point", "card", "card_visa_4242", "pm_card_visa", "kakao_pay"] {
+            assert_eq!(check_method(good), Ok(()), "{good}");
+        }
+        let long = format!("card_{}", "x".repeat(100));
+        for wrong in ["", "cash", "POINT", "card_ x", "card_한", &long] {
+            assert!(check_method(wrong).is_err(), "{wrong}");
+        }
+    }
+}
