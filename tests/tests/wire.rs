@@ -25,8 +25,12 @@ files! {
     selling, staff, tickets, tokens, webhook,
 }
 
+files! {
+    tiketi: events, lapse, payments, reservations, seats,
+}
+
 /// The dialects with their files.
-const DIALECTS: [(&str, &[&str]); 1] = [("ticketing_pro", ticketing_pro::NAMES)];
+const DIALECTS: [(&str, &[&str]); 2] = [("ticketing_pro", ticketing_pro::NAMES), ("tiketi", tiketi::NAMES)];
 
 fn folder(dialect: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("wire").join(dialect)

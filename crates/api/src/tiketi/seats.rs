@@ -167,7 +167,6 @@ fn map_text(event: &Event) -> SeatText {
         let seat = serde_json::to_string(&seat).expect("strings and numbers are JSON");
         // The status is the last field, and empty here.
         text.push(seat.trim_end_matches("\"}"));
-        text.push("\"");
         text.status(own.ordinal);
         text.push("\"}");
     }
