@@ -8,16 +8,17 @@ use axum::response::{IntoResponse, Response};
 use desk::{Answer, Stopped, Unavailable};
 use engine::command::Command;
 use engine::refusal::Refusal;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
+use http::header::RETRY_AFTER;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::envelope;
 use crate::fault::{self, Fault};
 use crate::once::{self, Attempt};
 use crate::state::AppState;
 
-/// An error of this dialect. As a response it carries itself as an extension; [`envelope`] writes the body.
+/// An error of this dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     status: StatusCode,
@@ -119,15 +120,14 @@ impl From<Refusal> for ApiError {
     }
 }
 
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
-        let bad_request = |message: String| Self::malformed(message);
-        let (code, message) = match &fault {
+impl From<&Fault> for ApiError {
+    fn from(fault: &Fault) -> Self {
+        let (code, message) = match fault {
             Fault::Unauthorized => ("UNAUTHORIZED", "인증이 필요합니다."),
-            Fault::NotJson => return bad_request("요청 본문은 application/json이어야 합니다.".to_owned()),
-            Fault::Malformed(issue) => return bad_request(format!("잘못된 요청입니다: {issue}")),
-            Fault::Field { field, issue } => return bad_request(format!("잘못된 요청입니다: {field} {issue}")),
-            Fault::BadKey => return bad_request("Idempotency-Key가 올바르지 않습니다.".to_owned()),
+            Fault::NotJson => return Self::malformed("요청 본문은 application/json이어야 합니다."),
+            Fault::Malformed(issue) => return Self::malformed(format!("잘못된 요청입니다: {issue}")),
+            Fault::Field { field, issue } => return Self::malformed(format!("잘못된 요청입니다: {field} {issue}")),
+            Fault::BadKey => return Self::malformed("Idempotency-Key가 올바르지 않습니다."),
             Fault::TooLarge => ("PAYLOAD_TOO_LARGE", "요청 본문이 너무 큽니다."),
             Fault::RateLimited { .. } => ("RATE_LIMIT_EXCEEDED", "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요."),
             Fault::UnknownPath => ("NOT_FOUND", "없는 경로입니다."),
@@ -136,6 +136,12 @@ impl From<Fault> for ApiError {
             Fault::Unavailable => ("SERVICE_UNAVAILABLE", "서비스를 이용할 수 없습니다."),
         };
         Self { retry_after: fault.retry_after(), ..Self::new(fault.status(), code, message) }
+    }
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        Self::from(&fault)
     }
 }
 
@@ -156,46 +162,17 @@ impl From<Unavailable> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        response.extensions_mut().insert(self);
+        let mut response = once::respond(self.answer());
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
         response
     }
 }
 
-/// The layer that writes the envelope of every error.
+/// The layer that words what others turned away.
 pub(super) async fn envelope(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let fault = response.extensions_mut().remove::<Fault>().map(ApiError::from);
-    let error = fault.or_else(|| response.extensions_mut().remove::<ApiError>()).or_else(|| foreign(&response));
-    match error {
-        Some(error) => written(response, &error),
-        None => response,
-    }
-}
-
-/// The error of a response that a library made, as for a path that is not UTF-8.
-fn foreign(response: &Response) -> Option<ApiError> {
-    let status = response.status();
-    let json = response.headers().get(CONTENT_TYPE).is_some_and(|own| own == "application/json");
-    match status {
-        _ if json => None,
-        StatusCode::NOT_FOUND => Some(Fault::UnknownPath.into()),
-        status if status.is_client_error() => Some(ApiError::new(status, "INVALID_REQUEST", "잘못된 요청입니다.")),
-        status if status.is_server_error() => Some(internal()),
-        _ => None,
-    }
-}
-
-/// The response with the envelope as its body; its other headers stay.
-fn written(response: Response, error: &ApiError) -> Response {
-    let (mut parts, _) = response.into_parts();
-    parts.status = error.status;
-    parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(seconds) = error.retry_after {
-        parts.headers.insert(RETRY_AFTER, seconds.into());
-    }
-    Response::from_parts(parts, error.body().into())
+    envelope::worded(next.run(request).await, |fault| ApiError::from(fault).answer())
 }
 
 fn internal() -> ApiError {
