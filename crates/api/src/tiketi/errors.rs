@@ -84,6 +84,7 @@ impl From<&Refusal> for ApiError {
                 let message = format!("이미 예약된 좌석입니다. ({label})");
                 return Self::new(StatusCode::CONFLICT, "SEAT_ALREADY_RESERVED", message);
             }
+            R::StillHolding => (409, "STILL_HOLDING", "결제하지 않은 예매가 이미 있습니다."),
             R::TooMany { limit } => {
                 return Self::malformed(format!("한 번에 최대 {limit}매까지 예매할 수 있습니다."));
             }

@@ -231,7 +231,7 @@ async fn reserve(
 /// The rules of a hold of this dialect.
 pub(super) fn rules(state: &AppState, most: u32) -> HoldRules {
     let span = Span::seconds(state.settings.of(Dialect::Tiketi).hold_seconds);
-    HoldRules { span, most, one_each: false }
+    HoldRules { span, most, one_each: false, alone: false }
 }
 
 /// The seats that ids name: UUIDs, or what the house calls them.
