@@ -50,6 +50,10 @@ impl Meter {
     }
 }
 
+/// How many things a request made or changed: an extension of its response, for the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Count(pub u64);
+
 /// The layer around everything. Logs the route, never the query or a header: they may carry secrets.
 pub async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let started = now();
@@ -61,15 +65,24 @@ pub async fn observe(State(state): State<AppState>, mut request: Request, next: 
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let took = started.elapsed();
     state.meters.record(method, route, response.status(), took);
-    log(method, route, response.status(), took, &slot);
+    let count = response.extensions().get::<Count>().copied();
+    log(method, route, response.status(), took, &slot, count);
     response
 }
 
-fn log(method: &'static str, route: &str, status: StatusCode, took: Duration, slot: &CallerSlot) {
+fn log(method: &'static str, route: &str, status: StatusCode, took: Duration, slot: &CallerSlot, count: Option<Count>) {
     if tracing::enabled!(tracing::Level::INFO) {
         let user = slot.get().map(|caller| ids::user(caller.user)).unwrap_or_default();
         let ms = took.as_secs_f64() * 1_000.0;
-        tracing::info!(method, route, status = status.as_u16(), ms, user, "request");
+        tracing::info!(
+            method,
+            route,
+            status = status.as_u16(),
+            ms,
+            user,
+            count = count.map(|count| count.0),
+            "request"
+        );
     }
 }
 

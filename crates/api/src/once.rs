@@ -13,6 +13,7 @@ use engine::world::World;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
@@ -55,6 +56,16 @@ impl Attempt {
     pub fn of(mut self, user: UserId) -> Self {
         if let Some(once) = &mut self.once {
             once.key.insert_str(0, &format!("{:x} of ", user.0));
+        }
+        self
+    }
+
+    /// The same attempt, told apart by what it asks for instead of by the bytes in which it does: requests that mean
+    /// the same are then the same request under their key, however each is written.
+    #[must_use]
+    pub fn meaning(mut self, state: &AppState, meaning: &impl Serialize) -> Self {
+        if let (Some(once), Ok(text)) = (&mut self.once, serde_json::to_vec(meaning)) {
+            once.request = digest(&state.settings.jwt_secret, &text);
         }
         self
     }
@@ -172,10 +183,18 @@ pub async fn replayed(state: &AppState, attempt: &Attempt) -> Result<Option<Resp
     Ok(state.desk.replay(once).await?.map(respond))
 }
 
+/// Says of an answer that it was given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Whether a response is an answer that was given before.
+#[must_use]
+pub fn is_replayed(response: &Response) -> bool {
+    response.headers().contains_key(REPLAYED)
+}
+
 /// The response of an answer.
 #[must_use]
 pub fn respond(answer: Answer) -> Response {
-    const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     let mut response = (status, json, answer.body).into_response();

@@ -184,6 +184,7 @@ async fn load<T: Tx>(
         portions,
         claims,
         transfers,
+        movie_tickets,
         jobs,
         cursors,
     ) = try_join!(
@@ -200,6 +201,7 @@ async fn load<T: Tx>(
         tx.find(&wanted.portions, Lock::None),
         tx.find(&wanted.claims, Lock::Update),
         tx.find(&wanted.transfers, Lock::None),
+        tx.find(&wanted.movie_tickets, Lock::Update),
         tx.find(&wanted.jobs, Lock::Update),
         tx.find(&wanted.cursors, Lock::Update),
     )?;
@@ -213,15 +215,12 @@ async fn load<T: Tx>(
     fill(&mut world.portions, wanted.portions, portions);
     fill(&mut world.claims, wanted.claims, claims);
     fill(&mut world.transfers, wanted.transfers, transfers);
+    fill(&mut world.movie_tickets, wanted.movie_tickets, movie_tickets);
     fill(&mut world.jobs, wanted.jobs, jobs);
     fill(&mut world.cursors, wanted.cursors, cursors);
     let events = around.catalogue.resolve(tx, events).await?;
     fill(&mut world.events, wanted.events, events);
-    let mut stocks: Vec<engine::seats::Stock> = stocks;
-    for stock in &mut stocks {
-        stock.lapsed = lapsed(tx, stock, around.now).await?;
-    }
-    fill(&mut world.stocks, wanted.stocks, stocks);
+    fill_stocks(tx, world, (wanted.stocks, stocks), around.now).await?;
     for of in wanted.holdings {
         let row = holdings(tx, of).await?;
         world.holdings.load(of, Some(row));
@@ -249,6 +248,7 @@ struct Wanted {
     portions: Vec<(engine::id::ReservationId, engine::id::TicketTypeId)>,
     claims: Vec<(EventId, u32)>,
     transfers: Vec<engine::id::TransferId>,
+    movie_tickets: Vec<engine::id::MovieTicketId>,
     jobs: Vec<engine::id::JobId>,
     cursors: Vec<String>,
 }
@@ -270,6 +270,7 @@ impl Wanted {
             Key::Portion(key) => self.portions.push(key),
             Key::Claim(key) => self.claims.push(key),
             Key::Transfer(key) => self.transfers.push(key),
+            Key::MovieTicket(key) => self.movie_tickets.push(key),
             Key::Job(key) => self.jobs.push(key),
             Key::Cursor(key) => self.cursors.push(key),
         }
@@ -283,6 +284,20 @@ fn fill<T: Table>(slots: &mut Slots<T::Key, T>, keys: Vec<T::Key>, rows: Vec<T>)
     for key in keys {
         slots.load(key, None);
     }
+}
+
+/// Stocks, with what has lapsed of each.
+async fn fill_stocks<T: Tx>(
+    tx: &T,
+    world: &mut World,
+    (keys, mut stocks): (Vec<engine::id::TicketTypeId>, Vec<engine::seats::Stock>),
+    now: Time,
+) -> Result<(), StoreError> {
+    for stock in &mut stocks {
+        stock.lapsed = lapsed(tx, stock, now).await?;
+    }
+    fill(&mut world.stocks, keys, stocks);
+    Ok(())
 }
 
 /// How many of a stock's held tickets have lapsed. Its row is locked, so the number stays until we commit.
@@ -354,6 +369,7 @@ async fn save<T: Tx>(
         portions,
         claims,
         transfers,
+        movie_tickets,
         jobs,
         cursors,
     } = world;
@@ -373,6 +389,7 @@ async fn save<T: Tx>(
         save_slots(tx, portions),
         save_slots(tx, claims),
         save_slots(tx, transfers),
+        save_slots(tx, movie_tickets),
         save_slots(tx, jobs),
         save_slots(tx, cursors),
         tx.append(&stream),

@@ -156,6 +156,14 @@ pub(crate) const RULES: &[Rule] = &[
                  (SELECT 1 FROM jobs j WHERE j.errand = 'sweep_event' AND j.subject = e.id) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
+        name: "a movie ticket is issued, or canceled once and not before",
+        over: "SELECT COUNT(*) FROM movie_tickets",
+        broken: "SELECT id, price FROM movie_tickets WHERE (price <= 0 OR price > 1000000 \
+                 OR (status = 'issued' AND (canceled_at IS NOT NULL OR reason IS NOT NULL)) \
+                 OR (status = 'canceled' AND (canceled_at IS NULL OR canceled_at < issued_at)) \
+                 OR status NOT IN ('issued', 'canceled')) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
+    },
+    Rule {
         name: "every reservation's making is in the event stream before what became of it",
         over: "SELECT COUNT(*) FROM outbox",
         broken: "SELECT later.subject, later.position FROM outbox later JOIN outbox held \

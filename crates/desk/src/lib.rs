@@ -7,6 +7,7 @@ mod clock;
 mod desk;
 mod gather;
 mod migrations;
+mod movie;
 mod postgres;
 mod programme;
 mod reading;
@@ -170,6 +171,23 @@ pub struct ReservationQuery {
     pub user: UserId,
     /// Only those standing so: pending, confirmed, cancelled or expired. A lapsed pending one counts as expired.
     pub standing: Option<&'static str>,
+    /// How many to skip.
+    pub offset: i64,
+    /// How many to give.
+    pub limit: i64,
+}
+
+/// Which movie tickets to list; newest first. The texts are compared as they are.
+#[derive(Debug, Clone, Default)]
+pub struct MovieTicketQuery {
+    /// Only of this theater.
+    pub theater: Option<String>,
+    /// Only this holder's.
+    pub holder: Option<String>,
+    /// Only of this movie.
+    pub title: Option<String>,
+    /// Only standing so: a word of [`engine::movie::MovieStanding`].
+    pub status: Option<&'static str>,
     /// How many to skip.
     pub offset: i64,
     /// How many to give.

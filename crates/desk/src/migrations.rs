@@ -4,8 +4,11 @@ use crate::store::{StoreError, Tx};
 use crate::value::{Kind, Value};
 
 /// The migrations, oldest first. Landed ones are never edited.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_start.sql"), include_str!("../migrations/0004_outward.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_start.sql"),
+    include_str!("../migrations/0003_movie.sql"),
+    include_str!("../migrations/0004_outward.sql"),
+];
 
 /// The schema that this program knows.
 pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;

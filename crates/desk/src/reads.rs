@@ -62,6 +62,34 @@ impl Reads {
         Ok(self.select::<T>(&rest, T::key_values(key)).await?.pop())
     }
 
+    /// A page of a table (how many, after how many) and how many rows there are in all. One statement gives both, so
+    /// they are of one moment on either database.
+    pub(crate) async fn page<T: Table>(
+        &self,
+        wanted: &str,
+        order: &str,
+        mut params: Vec<Value>,
+        (limit, offset): (i64, i64),
+    ) -> Result<(Vec<T>, i64), Unavailable> {
+        let sql = page_text::<T>(wanted, order, params.len());
+        params.extend([Value::Int(limit), Value::Int(offset)]);
+        // Behind the table's columns stands the total, a number as are all kinds beyond the table's.
+        let kinds = const { kinds_of::<T>() };
+        let rows = self.query(&sql, params, &kinds[..=T::COLUMNS.len()]).await?;
+        let (mut page, mut total) = (Vec::with_capacity(rows.len()), 0);
+        for mut row in rows {
+            total = match row.pop() {
+                Some(Value::Int(total)) => total,
+                _ => return Err(Unavailable("a count came back empty".to_owned())),
+            };
+            // An empty page still has the row that says how many there are.
+            if row.first() != Some(&Value::Null) {
+                page.push(T::read(&mut Columns::new(row))?);
+            }
+        }
+        Ok((page, total))
+    }
+
     /// The one number of a query.
     pub(crate) async fn number(&self, sql: &str, params: Vec<Value>) -> Result<i64, Unavailable> {
         let rows = self.query(sql, params, &[Kind::Int]).await?;
@@ -70,6 +98,17 @@ impl Reads {
             _ => Err(Unavailable("a count came back empty".to_owned())),
         }
     }
+}
+
+/// The text of [`Reads::page`], after so many parameters of the condition.
+pub(crate) fn page_text<T: Table>(wanted: &str, order: &str, params: usize) -> String {
+    let (table, own, all) = (T::NAME, columns::<T>(""), columns::<T>("p."));
+    let (limit, offset) = (params + 1, params + 2);
+    format!(
+        "SELECT {all}, c.total FROM (SELECT COUNT(*) AS total FROM {table} {wanted}) c LEFT JOIN \
+         (SELECT {own} FROM {table} {wanted} ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}) p ON 1 = 1 \
+         ORDER BY p.{order}"
+    )
 }
 
 /// The kinds of a table's columns as a constant; the widest table has fewer than 40.

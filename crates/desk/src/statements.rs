@@ -4,12 +4,13 @@ use crate::batch::{HOLDINGS, LAPSED, UNPAID};
 use crate::migrations::{SCHEMA, Spelling, pending};
 use crate::stream::{AFTER, LAST};
 use crate::upkeep::{OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER, TIDY};
-use crate::{check, postgres, programme, sqlite};
+use crate::{check, movie, postgres, programme, sqlite};
 
 fn statements() -> Vec<String> {
     let fixed = [AFTER, HOLDINGS, LAPSED, LAST, OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER, UNPAID].map(str::to_owned);
     let tidy = TIDY.iter().map(|(sql, _)| (*sql).to_owned());
     let listed = [programme::EVENTS, programme::IN_DEMAND, programme::LAYOUTS].map(str::to_owned);
+    let listed = listed.into_iter().chain(movie::texts());
     check::texts().into_iter().chain(listed).chain(fixed).chain(tidy).collect()
 }
 

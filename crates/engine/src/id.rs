@@ -42,6 +42,8 @@ ids! {
     PaymentId,
     /// Names a transfer of the ledger.
     TransferId,
+    /// Names a movie ticket.
+    MovieTicketId,
     /// Names a job.
     JobId,
 }

@@ -10,6 +10,7 @@ pub mod holds;
 pub mod id;
 pub mod jobs;
 pub mod money;
+pub mod movie;
 pub mod payments;
 pub mod people;
 pub mod refusal;

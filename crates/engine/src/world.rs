@@ -10,8 +10,9 @@ use std::sync::Arc;
 use crate::catalogue::Event;
 use crate::command::Stop;
 use crate::holds::{Holdings, Reservation, Unpaid};
-use crate::id::{EventId, JobId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
+use crate::id::{EventId, JobId, MovieTicketId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
 use crate::jobs::Job;
+use crate::movie::MovieTicket;
 use crate::payments::{GatewayEvent, Payment};
 use crate::people::{Email, RevokedToken, User};
 use crate::seats::{Claim, Portion, Stock};
@@ -144,6 +145,8 @@ rows! {
     claims: Claim(Claim) by (EventId, u32) = |row| row.seat;
     /// A transfer of the ledger.
     transfers: Transfer(Transfer) by TransferId = |row| row.id;
+    /// A movie ticket.
+    movie_tickets: MovieTicket(MovieTicket) by MovieTicketId = |row| row.id;
     /// A job.
     jobs: Job(Job) by JobId = |row| row.id;
     /// How far somebody has worked off the event stream.

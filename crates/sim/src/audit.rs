@@ -1,10 +1,13 @@
 //! The auditor: reads the whole store and says what must never be there.
 
+mod movie;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::command::Fact;
 use engine::holds::{Reservation, Standing, Tender};
-use engine::id::{EventId, PaymentId, ReservationId, TicketTypeId, UserId};
+use engine::id::{EventId, MovieTicketId, PaymentId, ReservationId, TicketTypeId, UserId};
+use engine::movie::{RefundOutcome, RefundTickets};
 use engine::payments::{Gateway, Payment, PaymentState, Refund};
 use engine::seats::Stock;
 use engine::time::Time;
@@ -29,6 +32,7 @@ pub struct Auditor {
     told: usize,
     stages: BTreeMap<ReservationId, Stage>,
     promised: BTreeSet<ReservationId>,
+    movie: movie::Told,
     violations: Vec<String>,
 }
 
@@ -36,6 +40,16 @@ impl Auditor {
     /// A client was told that these reservations are made: from now on they exist, whatever happens.
     pub fn promise(&mut self, made: impl IntoIterator<Item = ReservationId>) {
         self.promised.extend(made);
+    }
+
+    /// A client was told that these movie tickets are issued.
+    pub fn promise_tickets(&mut self, made: impl IntoIterator<Item = MovieTicketId>) {
+        self.movie.issued(made);
+    }
+
+    /// A client was told what became of the movie tickets of its command.
+    pub fn hear_of_refunds(&mut self, command: &RefundTickets, outcomes: &[RefundOutcome]) {
+        self.movie.refunded(command, outcomes, &mut self.violations);
     }
 
     /// Audits every invariant. Gives what is wrong, all that was ever found included.
@@ -48,6 +62,7 @@ impl Auditor {
         single_holds(store, now, found);
         money(store, found);
         payments(store, found);
+        self.movie.audit(store, found);
         for own in store.reservations() {
             let stage = self.stages.get(&own.id);
             if stage != Some(&stage_of(own)) {

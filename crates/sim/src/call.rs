@@ -3,8 +3,9 @@
 use engine::catalogue::{CancelEvent, CreateEvent, DeleteEvent, PublishEvent, UpdateEvent};
 use engine::command::Command;
 use engine::holds::{CancelReservation, ExpireReservation, HoldSeats};
-use engine::id::ReservationId;
+use engine::id::{MovieTicketId, ReservationId};
 use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
+use engine::movie::{IssueTickets, RefundOutcome, RefundTickets};
 use engine::payments::{
     AttachIntent, CancelPayment, ChargeSandbox, CompleteRefund, ConfirmReservation, OpenPayment, ReceiveNews,
     RetryRefund,
@@ -25,6 +26,10 @@ pub enum Answer {
     Held(Vec<ReservationId>),
     /// These jobs are mine to perform.
     Jobs(Vec<Job>),
+    /// These movie tickets are mine.
+    Issued(Vec<MovieTicketId>),
+    /// So many movie tickets were given back, or not.
+    Refunded(Vec<RefundOutcome>),
 }
 
 macro_rules! answer {
@@ -100,4 +105,6 @@ calls! {
     TakeJobs => Answer::Jobs,
     PutOffJobs,
     FinishJobs,
+    IssueTickets => Answer::Issued,
+    RefundTickets => Answer::Refunded,
 }

@@ -191,6 +191,12 @@ impl Simulation {
         match answer {
             Ok(Answer::Held(made)) => self.auditor.promise(made),
             Ok(Answer::Jobs(jobs)) => jobs.into_iter().for_each(|job| self.perform(job)),
+            Ok(Answer::Issued(made)) => self.auditor.promise_tickets(made),
+            Ok(Answer::Refunded(outcomes)) => {
+                if let Call::RefundTickets(command) = &request.call {
+                    self.auditor.hear_of_refunds(command, &outcomes);
+                }
+            }
             Ok(Answer::Done) | Err(_) => {}
         }
         if let Some(call) = request.then {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use engine::catalogue::Event;
 use engine::command::{Command, Context, Fact, Stop};
 use engine::holds::{Holdings, Reservation, Unpaid};
-use engine::id::{EventId, JobId, Mint, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
+use engine::id::{EventId, JobId, Mint, MovieTicketId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
 use engine::jobs::Job;
+use engine::movie::MovieTicket;
 use engine::payments::Payment;
 use engine::people::User;
 use engine::refusal::Refusal;
@@ -96,6 +97,7 @@ kinds! {
     portions: Portion,
     claims: Claim,
     transfers: Transfer,
+    movie_tickets: MovieTicket,
     jobs: Job,
     cursors: Cursor,
 }
@@ -133,6 +135,7 @@ readers! {
     portion, portions: Portion(Portion) by (ReservationId, TicketTypeId);
     claim, claims: Claim(Claim) by (EventId, u32);
     transfer, transfers: Transfer(Transfer) by TransferId;
+    movie_ticket, movie_tickets: MovieTicket(MovieTicket) by MovieTicketId;
     job, jobs: Job(Job) by JobId;
 }
 

@@ -8,9 +8,10 @@ use engine::catalogue::{
     Billing, CancelEvent, CreateEvent, DeleteEvent, Editor, Event, NewOffer, NewTicketType, PublishEvent, UpdateEvent,
 };
 use engine::holds::{CancelReservation, Canceller, ExpireReservation, HoldRules, HoldSeats, Reservation};
-use engine::id::{EventId, JobId, ReservationId, UserId};
+use engine::id::{EventId, JobId, MovieTicketId, ReservationId, UserId};
 use engine::jobs::PutOffJobs;
 use engine::money::Won;
+use engine::movie::{IssueTickets, RefundTickets};
 use engine::payments::{
     AttachIntent, CancelPayment, ChargeSandbox, ConfirmReservation, Gateway, News, OpenPayment, Payment, RetryRefund,
     SandboxOutcome,
@@ -30,6 +31,7 @@ pub(crate) struct Known {
     users: Vec<UserId>,
     events: Vec<EventId>,
     reservations: Vec<ReservationId>,
+    movie_tickets: Vec<MovieTicketId>,
     jobs: BTreeSet<JobId>,
     seen: BTreeSet<Key>,
 }
@@ -44,7 +46,7 @@ impl Known {
                 self.jobs.remove(id)
             };
         }
-        let named = matches!(key, Key::User(_) | Key::Event(_) | Key::Reservation(_));
+        let named = matches!(key, Key::User(_) | Key::Event(_) | Key::Reservation(_) | Key::MovieTicket(_));
         if !named || !self.seen.insert(key.clone()) {
             return;
         }
@@ -52,6 +54,7 @@ impl Known {
             Key::User(id) => self.users.push(*id),
             Key::Event(id) => self.events.push(*id),
             Key::Reservation(id) => self.reservations.push(*id),
+            Key::MovieTicket(id) => self.movie_tickets.push(*id),
             _ => {}
         }
     }
@@ -79,7 +82,9 @@ impl Simulation {
             78..=80 => self.top_up(),
             81 => self.change_payment(),
             82..=84 => self.a_reservation().map(|own| Admit { reservation: own.id }.into()),
-            85..=91 => self.a_reservation().map(|own| ExpireReservation { reservation: own.id }.into()),
+            85..=89 => self.a_reservation().map(|own| ExpireReservation { reservation: own.id }.into()),
+            90 => Some(self.issue_tickets()),
+            91 => self.refund_tickets(),
             _ => self.take_jobs(),
         }
     }
@@ -288,6 +293,22 @@ impl Simulation {
         }
         let (reference, client_secret) = (format!("pi_{}", self.dice.below(1_000)), "secret".to_owned());
         Some(AttachIntent { payment: payment.id, reference, client_secret }.into())
+    }
+
+    /// Sometimes more than may be issued at once, or for nothing.
+    fn issue_tickets(&mut self) -> Call {
+        let (quantity, price) = (self.dice.below(12), Won(i64::from(self.dice.below(20)) * 1_000));
+        let (theater, title) = ("극장".to_owned(), "영화".to_owned());
+        IssueTickets { theater, title, price, quantity, holder: "anonymous".to_owned(), memo: None }.into()
+    }
+
+    /// A few of the newest, some of them twice or for the second time, and one that is not there.
+    fn refund_tickets(&mut self) -> Option<Call> {
+        let mut tickets = vec![MovieTicketId(u128::from(self.dice.below(10)))];
+        for _ in 0..=self.dice.below(6) {
+            tickets.push(*self.dice.recent(&self.known.movie_tickets, 20)?);
+        }
+        Some(RefundTickets { tickets, reason: None }.into())
     }
 
     /// A performer takes up a few of the jobs it sees, due or not.

@@ -64,6 +64,18 @@ fn a_store_that_forgets_reservations_breaks_its_promises() {
 }
 
 #[test]
+fn a_store_that_forgets_movie_tickets_breaks_its_promises() {
+    let forgets = |key: &Key| matches!(key, Key::MovieTicket(_));
+    assert!(complaint(Fault { forgets, ..Fault::NONE }).contains("MovieTicketId("));
+}
+
+#[test]
+fn a_store_that_does_not_see_movie_tickets_is_found_out() {
+    let blind = |key: &Key| matches!(key, Key::MovieTicket(_));
+    assert!(complaint(Fault { blind, ..Fault::NONE }).contains("acknowledged and is not found"));
+}
+
+#[test]
 fn a_crash_in_the_middle_of_a_commit_is_found_out() {
     // What is left of a batch differs from crash to crash, so the complaint does too.
     for seed in 1..=5 {

@@ -33,7 +33,7 @@ fn was_not_quiet(tally: &Tally) {
     assert!(tally.crashes > 0 && tally.lost_replies > 0 && tally.audits > 10, "{tally:?}");
 }
 
-const COMMAND_NAMES: [&str; 24] = [
+const COMMAND_NAMES: [&str; 26] = [
     "RegisterUser",
     "AdoptUser",
     "SetRole",
@@ -58,6 +58,8 @@ const COMMAND_NAMES: [&str; 24] = [
     "Admit",
     "TakeJobs",
     "FinishJobs",
+    "IssueTickets",
+    "RefundTickets",
 ];
 
 #[test]

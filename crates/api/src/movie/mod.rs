@@ -1,6 +1,19 @@
 //! The dialect `movie`: tickets of general admission, issued and refunded without accounts.
 
+mod errors;
+mod input;
+mod issue;
+mod refund;
+mod tickets;
+mod wire;
+
+pub use errors::{ErrorBody, ErrorDetail, Issue, Problems, Step, WriteProblems};
+pub use wire::{IssueOrder, RefundOrder};
+
 use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -9,10 +22,10 @@ use crate::state::AppState;
 
 /// The route table.
 fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::default()
+    OpenApiRouter::default().merge(issue::routes()).merge(refund::routes()).merge(tickets::routes())
 }
 
-/// How often what may be asked.
+/// How often what may be asked: as often as one likes.
 pub(crate) fn limits() -> Vec<Rule> {
     Vec::new()
 }
@@ -20,7 +33,11 @@ pub(crate) fn limits() -> Vec<Rule> {
 /// The routes with the layers of this dialect.
 pub(crate) fn router(_: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
-    routes
+    // To who asks for a ticket of these names there is none; without this the answer would be "wrong method".
+    let names = ["/tickets/issue", "/tickets/refund"];
+    let routes = names.into_iter().fold(routes, |routes, path| routes.route(path, get(tickets::unknown)));
+    let routes = routes.method_not_allowed_fallback(errors::wrong_method);
+    routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::worded))
 }
 
 /// The description of the routes.

@@ -4,6 +4,7 @@ mod catalogue;
 mod holds;
 mod jobs;
 mod money;
+mod movie;
 mod people;
 mod stream;
 
