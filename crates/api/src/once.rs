@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use desk::{Answer, Once, Stopped};
 use engine::command::{Command, Context, Decision, Verdict};
 use engine::id::UserId;
 use engine::refusal::Refusal;
 use engine::world::World;
+use futures_util::StreamExt as _;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -27,6 +29,9 @@ const LONGEST_KEY: usize = 255;
 
 /// How long a body may take to arrive: who sends slower than this holds a connection for nothing.
 const LONGEST_BODY: Duration = Duration::from_secs(10);
+
+/// How much of a body that is too long is taken in and forgotten, in bytes: who is still sending does not see an answer.
+const MOST_IGNORED: usize = 32 * 1024 * 1024;
 
 /// A POST or PATCH: its body, and what makes it one of its kind.
 pub struct Posted<T> {
@@ -91,14 +96,14 @@ impl FromRequest<AppState> for Attempt {
         let key = key(request.headers())?;
         let path = caller::path(request.extensions(), request.uri()).to_owned();
         let Some(key) = key else {
-            return Ok(Self { once: None, path, bytes: read(request, state).await? });
+            return Ok(Self { once: None, path, bytes: read(request).await? });
         };
         let (parts, body) = request.into_parts();
         // A bad token is the handler's to refuse; here it only means that nobody is signed in.
         let caller = caller::of(&parts, state).await.unwrap_or(MaybeCaller(None)).0;
         let caller = caller.map_or(0, |caller| caller.user.0);
         let key = format!("{caller:x} {} {path} {key}", parts.method);
-        let bytes = read(Request::from_parts(parts, body), state).await?;
+        let bytes = read(Request::from_parts(parts, body)).await?;
         let request = digest(&state.settings.jwt_secret, &bytes);
         Ok(Self { once: Some(Once { key, request }), path, bytes })
     }
@@ -128,13 +133,24 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
 }
 
-async fn read(request: Request, state: &AppState) -> Result<Bytes, Fault> {
-    let arrived = tokio::time::timeout(LONGEST_BODY, Bytes::from_request(request, state)).await;
-    let arrived = arrived.map_err(|_| Fault::Malformed("the body did not arrive in time".to_owned()))?;
-    arrived.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
-        _ => Fault::Malformed("the body could not be read".to_owned()),
-    })
+async fn read(request: Request) -> Result<Bytes, Fault> {
+    let arrived = tokio::time::timeout(LONGEST_BODY, collect(request.into_body())).await;
+    arrived.map_err(|_| Fault::Malformed("the body did not arrive in time".to_owned()))?
+}
+
+async fn collect(body: Body) -> Result<Bytes, Fault> {
+    let mut chunks = body.into_data_stream();
+    let (mut all, mut length) = (BytesMut::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Fault::Malformed("the body could not be read".to_owned()))?;
+        length += chunk.len();
+        if length <= body::MOST_BYTES {
+            all.extend_from_slice(&chunk);
+        } else if length > MOST_IGNORED {
+            break;
+        }
+    }
+    if length > body::MOST_BYTES { Err(Fault::TooLarge) } else { Ok(all.freeze()) }
 }
 
 /// Runs a command under the key of an attempt and answers as `render` says, or as it was answered before.

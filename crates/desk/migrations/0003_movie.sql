@@ -1,5 +1,5 @@
--- Movie tickets. Ids are time-ordered, so "newest first" is the order of the key, and every index ends in it. The
--- indexes hold the status too: a filtered list is counted without looking at the tickets themselves.
+-- Movie tickets. Every index ends in what a list is ordered by and holds the status too, so that a page is found and a
+-- list is counted without looking at the tickets themselves.
 CREATE TABLE movie_tickets (
     id BYTEA NOT NULL PRIMARY KEY,
     theater_name TEXT NOT NULL,
@@ -12,7 +12,7 @@ CREATE TABLE movie_tickets (
     memo TEXT,
     reason TEXT
 ) /*without rowid*/;
-CREATE INDEX movie_tickets_by_theater ON movie_tickets (theater_name, id, status);
-CREATE INDEX movie_tickets_by_user ON movie_tickets (user_id, id, status);
-CREATE INDEX movie_tickets_by_title ON movie_tickets (movie_title, id, status);
-CREATE INDEX movie_tickets_by_status ON movie_tickets (status, id);
+CREATE INDEX movie_tickets_by_time ON movie_tickets (issued_at, id, status);
+CREATE INDEX movie_tickets_by_theater ON movie_tickets (theater_name, issued_at, id, status);
+CREATE INDEX movie_tickets_by_user ON movie_tickets (user_id, issued_at, id, status);
+CREATE INDEX movie_tickets_by_title ON movie_tickets (movie_title, issued_at, id, status);

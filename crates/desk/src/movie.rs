@@ -23,25 +23,26 @@ impl Desk {
     /// As [`Desk::movie_ticket`].
     pub async fn movie_tickets(&self, query: MovieTicketQuery) -> Result<(Vec<MovieTicket>, i64), Unavailable> {
         let (wanted, params) = filter(&query);
-        self.0.reads.page(&wanted, "id DESC", params, (query.limit, query.offset)).await
+        self.0.reads.page(&wanted, &NEWEST_FIRST, params, (query.limit, query.offset)).await
     }
 }
 
+/// The columns by which a list is ordered, greatest first.
+const NEWEST_FIRST: [&str; 2] = ["issued_at", "id"];
+
 fn filter(query: &MovieTicketQuery) -> (String, Vec<Value>) {
-    let filters = [("theater_name", &query.theater), ("user_id", &query.holder), ("movie_title", &query.title)];
+    let filters = [
+        ("theater_name", query.theater.as_deref()),
+        ("user_id", query.holder.as_deref()),
+        ("movie_title", query.title.as_deref()),
+        ("status", query.status),
+    ];
     let (mut texts, mut params) = (Vec::new(), Vec::new());
     for (column, wanted) in filters {
         if let Some(wanted) = wanted {
-            params.push(wanted.as_str().value());
+            params.push(wanted.value());
             texts.push(format!("{column} = ?{}", params.len()));
         }
-    }
-    if let Some(status) = query.status {
-        params.push(status.value());
-        // Beside another filter the status is only compared. It halves the tickets at best, so its own index is the
-        // wrong one to choose then, and an expression keeps the database from choosing it.
-        let column = if texts.is_empty() { "status" } else { "(status || '')" };
-        texts.push(format!("{column} = ?{}", params.len()));
     }
     let wanted = if texts.is_empty() { String::new() } else { format!("WHERE {}", texts.join(" AND ")) };
     (wanted, params)
@@ -60,5 +61,5 @@ pub(crate) fn texts() -> Vec<String> {
         offset: 0,
     });
     let lists = lists.map(|query| filter(&query));
-    lists.map(|(wanted, params)| crate::reads::page_text::<MovieTicket>(&wanted, "id DESC", params.len())).collect()
+    lists.map(|(wanted, params)| crate::reads::page_text::<MovieTicket>(&wanted, &NEWEST_FIRST, params.len())).collect()
 }

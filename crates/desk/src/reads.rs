@@ -62,12 +62,12 @@ impl Reads {
         Ok(self.select::<T>(&rest, T::key_values(key)).await?.pop())
     }
 
-    /// A page of a table (how many, after how many) and how many rows there are in all. One statement gives both, so
-    /// they are of one moment on either database.
+    /// A page of a table (how many, after how many), ordered by some columns, greatest first, and how many rows there
+    /// are in all. One statement gives both, so they are of one moment on either database.
     pub(crate) async fn page<T: Table>(
         &self,
         wanted: &str,
-        order: &str,
+        order: &[&str],
         mut params: Vec<Value>,
         (limit, offset): (i64, i64),
     ) -> Result<(Vec<T>, i64), Unavailable> {
@@ -100,14 +100,17 @@ impl Reads {
     }
 }
 
-/// The text of [`Reads::page`], after so many parameters of the condition.
-pub(crate) fn page_text<T: Table>(wanted: &str, order: &str, params: usize) -> String {
-    let (table, own, all) = (T::NAME, columns::<T>(""), columns::<T>("p."));
+/// The text of [`Reads::page`], after so many parameters of the condition. The keys of the page are found first, which
+/// an index can do by itself.
+pub(crate) fn page_text<T: Table>(wanted: &str, order: &[&str], params: usize) -> String {
+    let (table, all, key) = (T::NAME, columns::<T>("p."), T::COLUMNS[0].0);
     let (limit, offset) = (params + 1, params + 2);
+    let sorted = |prefix: &str| order.iter().map(|name| format!("{prefix}{name} DESC")).collect::<Vec<_>>().join(", ");
+    let (inner, outer) = (sorted(""), sorted("p."));
     format!(
         "SELECT {all}, c.total FROM (SELECT COUNT(*) AS total FROM {table} {wanted}) c LEFT JOIN \
-         (SELECT {own} FROM {table} {wanted} ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}) p ON 1 = 1 \
-         ORDER BY p.{order}"
+         (SELECT {key} FROM {table} {wanted} ORDER BY {inner} LIMIT ?{limit} OFFSET ?{offset}) k ON 1 = 1 \
+         LEFT JOIN {table} p ON p.{key} = k.{key} ORDER BY {outer}"
     )
 }
 

@@ -148,7 +148,10 @@ impl Stage {
             "sail" => json!({"statusCode": status, "message": "$string", "error": text}),
             "concert" => json!({"error": text}),
             "tiketi" => json!({"success": false, "error": "$string", "message": "$string", "code": code}),
-            "movie" => json!({"detail": "$any"}),
+            "movie" if status == 400 => {
+                json!({"detail": {"$contains": {"loc": {"$contains": "$any"}, "msg": "$string", "type": text}}})
+            }
+            "movie" => json!({"detail": text}),
             _ => json!({"error": {"code": code, "message": "$string"}, "timestamp": "$time", "path": path}),
         }
     }

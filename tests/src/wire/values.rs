@@ -68,6 +68,7 @@ impl Values {
             ("", _) => value,
             ("uuid", Some(id)) => uuid(id).into(),
             ("upper", Some(text)) => text.to_uppercase().into(),
+            ("bare", Some(text)) => text.replace('-', "").into(),
             _ => panic!("{place} cannot be formed"),
         }
     }

@@ -198,7 +198,7 @@ impl Query {
                 number
             }
             _ => {
-                self.wrong(name, "int_parsing", "Input should be a valid integer in the range of one");
+                self.wrong(name, "int_parsing", "Input should be a valid integer");
                 usual
             }
         }

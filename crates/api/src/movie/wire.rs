@@ -36,7 +36,6 @@ pub struct IssueOrder {
 #[schema(as = MovieIssued)]
 pub(super) struct Issued {
     /// Their ids.
-    #[schema(examples(json!(["01890a5d-ac96-774b-bcce-b302099a8057"])))]
     pub ticket_ids: Vec<String>,
     /// How many.
     pub count: usize,
