@@ -121,9 +121,12 @@ impl From<&Refusal> for ApiError {
     fn from(refusal: &Refusal) -> Self {
         use Refusal as R;
         let status = match refusal {
-            R::KeyReused | R::EventState { .. } | R::EventHasSales | R::TicketUsed { .. } | R::EmailTaken => {
-                StatusCode::CONFLICT
-            }
+            R::StillHolding
+            | R::KeyReused
+            | R::EventState { .. }
+            | R::EventHasSales
+            | R::TicketUsed { .. }
+            | R::EmailTaken => StatusCode::CONFLICT,
             R::UserUnknown
             | R::EventUnknown
             | R::SeatUnknown
