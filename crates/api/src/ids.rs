@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use engine::id::{EventId, PaymentId, ReservationId, TicketTypeId, UserId};
+use engine::id::{EventId, PaymentId, PlaceId, ReservationId, TicketTypeId, UserId};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 26;
@@ -94,6 +94,7 @@ named! {
     reservation, parse_reservation: ReservationId = "res";
     payment, parse_payment: PaymentId = "pi";
     ticket_type, parse_ticket_type: TicketTypeId = "tkt";
+    queue, parse_queue: PlaceId = "queue";
 }
 
 #[cfg(test)]

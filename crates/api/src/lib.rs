@@ -34,6 +34,7 @@ pub mod once;
 pub mod operations;
 pub mod passwords;
 pub mod query;
+mod queues;
 pub mod sail;
 pub mod seat_pages;
 pub mod state;

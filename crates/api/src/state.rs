@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use desk::Desk;
 use metrics_exporter_prometheus::PrometheusHandle;
+use waiting_room::WaitingRoom;
 
 use crate::dialects::Dialect;
 use crate::gateway::Gateways;
@@ -129,6 +130,8 @@ pub struct Shared {
     pub tokens: Tokens,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
+    /// Who waits for what.
+    pub rooms: WaitingRoom,
     /// Those who take money.
     pub gateway: Gateways,
     /// Signs and checks admission codes.
@@ -144,7 +147,7 @@ pub struct Shared {
 }
 
 impl AppState {
-    /// Puts the parts together.
+    /// Puts the parts together, and starts the waiting room: it needs a runtime to run in.
     #[must_use]
     pub fn new(desk: Desk, gateway: Gateways, metrics: PrometheusHandle, settings: ApiSettings) -> Self {
         Self(Arc::new(Shared {
@@ -154,6 +157,7 @@ impl AppState {
             limits: Limits::new(settings.dialects.iter().flat_map(|dialect| dialect.limits())),
             meters: Meters::default(),
             seat_pages: SeatPages::new(settings.seat_page_bytes),
+            rooms: WaitingRoom::start(desk.clone(), crate::queues::policies(&settings)),
             desk,
             settings,
             gateway,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use engine::catalogue::Event;
 use engine::command::{Context, Fact, Stop};
 use engine::holds::{Holdings, Unpaid};
-use engine::id::{EventId, Mint};
+use engine::id::{EventId, LaneId, Mint, UserId};
+use engine::lanes::Place;
 use engine::seats::Claim;
 use engine::time::Time;
 use engine::world::{Change, Key, Slots, World};
@@ -16,7 +17,7 @@ use futures_util::try_join;
 use crate::catalogue::{Catalogue, EventVersion};
 use crate::gather::Attempt;
 use crate::store::{Lock, StoreError, Tx};
-use crate::tables::{OutboxRow, StoredAnswer, Table};
+use crate::tables::{OutboxRow, StoredAnswer, Table, lane_news};
 use crate::value::{IntoValue as _, Kind, Value};
 
 /// What a command changes, whatever it answers.
@@ -40,6 +41,10 @@ pub(crate) struct Changed {
     pub gone: Vec<EventId>,
     /// Of which something was taken or given back.
     pub touched: BTreeSet<EventId>,
+    /// Places of lanes, as they are now.
+    pub places: Vec<Place>,
+    /// Who bought something of which event.
+    pub bought: Vec<(UserId, EventId)>,
     pub facts: Vec<&'static str>,
     /// The last position of the event stream, where it is known with the commit.
     pub end: Option<u64>,
@@ -187,6 +192,9 @@ async fn load<T: Tx>(
         movie_tickets,
         jobs,
         cursors,
+        lanes,
+        waiters,
+        places,
     ) = try_join!(
         tx.find(&wanted.emails, Lock::None),
         tx.find(&wanted.users, Lock::None),
@@ -204,6 +212,10 @@ async fn load<T: Tx>(
         tx.find(&wanted.movie_tickets, Lock::Update),
         tx.find(&wanted.jobs, Lock::Update),
         tx.find(&wanted.cursors, Lock::Update),
+        // Whoever has the lane has all that is in it; these are read once that lock is ours.
+        tx.find(&wanted.lanes, Lock::Update),
+        tx.find(&wanted.waiters, Lock::None),
+        tx.find(&wanted.places, Lock::None),
     )?;
     fill(&mut world.emails, wanted.emails, emails);
     fill(&mut world.users, wanted.users, users);
@@ -218,6 +230,9 @@ async fn load<T: Tx>(
     fill(&mut world.movie_tickets, wanted.movie_tickets, movie_tickets);
     fill(&mut world.jobs, wanted.jobs, jobs);
     fill(&mut world.cursors, wanted.cursors, cursors);
+    fill(&mut world.lanes, wanted.lanes, lanes);
+    fill(&mut world.waiters, wanted.waiters, waiters);
+    fill(&mut world.places, wanted.places, places);
     let events = around.catalogue.resolve(tx, events).await?;
     fill(&mut world.events, wanted.events, events);
     fill_stocks(tx, world, (wanted.stocks, stocks), around.now).await?;
@@ -251,6 +266,9 @@ struct Wanted {
     movie_tickets: Vec<engine::id::MovieTicketId>,
     jobs: Vec<engine::id::JobId>,
     cursors: Vec<String>,
+    lanes: Vec<LaneId>,
+    waiters: Vec<(LaneId, UserId)>,
+    places: Vec<(LaneId, i64)>,
 }
 
 impl Wanted {
@@ -273,6 +291,9 @@ impl Wanted {
             Key::MovieTicket(key) => self.movie_tickets.push(key),
             Key::Job(key) => self.jobs.push(key),
             Key::Cursor(key) => self.cursors.push(key),
+            Key::Lane(key) => self.lanes.push(key),
+            Key::Waiter(key) => self.waiters.push(key),
+            Key::Place(key) => self.places.push(key),
         }
     }
 }
@@ -372,9 +393,16 @@ async fn save<T: Tx>(
         movie_tickets,
         jobs,
         cursors,
+        lanes,
+        waiters,
+        places,
     } = world;
-    let stream: Vec<OutboxRow> =
+    let mut stream: Vec<OutboxRow> =
         facts.iter().map(|fact| OutboxRow::new(fact, world, around.now, around.node)).collect();
+    if T::REMOTE {
+        // Only other nodes read these.
+        stream.extend(lane_news(world, around.now, around.node));
+    }
     let (.., end) = try_join!(
         tx.insert(answers),
         save_slots(tx, emails),
@@ -392,6 +420,9 @@ async fn save<T: Tx>(
         save_slots(tx, movie_tickets),
         save_slots(tx, jobs),
         save_slots(tx, cursors),
+        save_slots(tx, lanes),
+        save_slots(tx, waiters),
+        save_slots(tx, places),
         tx.append(&stream),
     )?;
     Ok(end)
@@ -426,7 +457,13 @@ fn changed(world: &World, facts: &[Fact], end: Option<u64>) -> Changed {
     let gone = |(id, slot): (&EventId, &engine::world::Slot<Arc<Event>>)| slot.row.is_none().then_some(*id);
     let seated = world.claims.dirty().map(|((event, _), _)| *event);
     let counted = world.stocks.dirty().filter_map(|(_, slot)| Some(slot.row.as_ref()?.event));
+    let bought = |fact: &Fact| match fact {
+        Fact::Confirmed(own) => Some((own.user, own.event)),
+        _ => None,
+    };
     Changed {
+        places: world.places.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
+        bought: facts.iter().filter_map(bought).collect(),
         claims: world.claims.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
         events: world.events.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
         gone: world.events.dirty().filter_map(gone).collect(),

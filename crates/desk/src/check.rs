@@ -170,6 +170,43 @@ pub(crate) const RULES: &[Rule] = &[
                  ON held.subject = later.subject AND held.fact = 'held' AND held.position > later.position \
                  WHERE later.fact IN ('confirmed', 'cancelled', 'expired') AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
+    Rule {
+        name: "a lane counts as many places as there are",
+        over: "SELECT COUNT(*) FROM room_lanes",
+        broken: "SELECT l.id, l.waiting FROM room_lanes l LEFT JOIN (SELECT lane_id, \
+                   SUM(CASE WHEN status = 'waiting' THEN 1 ELSE 0 END) AS waiting, \
+                   SUM(CASE WHEN status = 'inside' THEN 1 ELSE 0 END) AS inside, \
+                   SUM(CASE WHEN status = 'used' THEN 1 ELSE 0 END) AS used \
+                   FROM room_places GROUP BY lane_id) p ON p.lane_id = l.id \
+                 WHERE (l.waiting <> COALESCE(p.waiting, 0) OR l.inside <> COALESCE(p.inside, 0) \
+                 OR l.used <> COALESCE(p.used, 0)) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
+    },
+    Rule {
+        name: "a lane lets in no more than its policy says",
+        over: "SELECT COUNT(*) FROM room_lanes",
+        broken: "SELECT id, inside FROM room_lanes WHERE inside > capacity AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
+    },
+    Rule {
+        name: "nobody waits before the head of a lane or behind its end",
+        over: "SELECT COUNT(*) FROM room_places WHERE status = 'waiting'",
+        broken: "SELECT p.place_id, p.number FROM room_places p LEFT JOIN room_lanes l ON l.id = p.lane_id \
+                 WHERE (l.id IS NULL OR p.number >= l.next_number OR (p.status = 'waiting' AND p.number < l.head_number)) \
+                 AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
+    },
+    Rule {
+        name: "a live place is the one its person is found by",
+        over: "SELECT COUNT(*) FROM room_waiters",
+        broken: "SELECT p.place_id, p.number FROM room_places p LEFT JOIN room_waiters w \
+                 ON w.lane_id = p.lane_id AND w.user_id = p.user_id AND w.number = p.number \
+                 WHERE p.status IN ('waiting', 'inside', 'used') AND w.number IS NULL AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
+    },
+    Rule {
+        name: "a person is found by a place of its own",
+        over: "SELECT COUNT(*) FROM room_waiters",
+        broken: "SELECT w.user_id, w.number FROM room_waiters w LEFT JOIN room_places p \
+                 ON p.lane_id = w.lane_id AND p.number = w.number \
+                 WHERE (p.number IS NULL OR p.user_id <> w.user_id) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
+    },
 ];
 
 impl Desk {

@@ -55,6 +55,7 @@ fn shared(batch: usize) -> Result<Shared, Unavailable> {
         unwell: AtomicBool::new(false),
         torn: AtomicBool::new(false),
         stream: Stream::default(),
+        follower: crate::lanes::Mouth::default(),
     })
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::batch::{Changed, Effects, Surroundings, work};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
+use crate::lanes::{Mouth, News};
 use crate::postgres::{Address, Session};
 use crate::programme::Programme;
 use crate::sqlite::{Flusher, Writer};
@@ -140,6 +141,7 @@ pub(crate) struct Shared {
     /// so nothing may follow it until the log was read again by a new process.
     pub torn: AtomicBool,
     pub stream: Stream,
+    pub follower: Mouth,
 }
 
 impl Shared {
@@ -160,6 +162,7 @@ impl Shared {
         self.views.forget_all();
         self.catalogue.forget_all();
         self.programme.forget_all();
+        self.follower.tell(|follower| follower.forget());
     }
 
     /// Tells everyone of a batch that is durable; memory first, so that the next read shows it.
@@ -174,6 +177,10 @@ impl Shared {
             self.catalogue.forget(id);
         }
         self.views.apply(&changed.claims);
+        if !(changed.places.is_empty() && changed.touched.is_empty() && changed.bought.is_empty()) {
+            let (places, touched, bought) = (&changed.places, &changed.touched, &changed.bought);
+            self.follower.tell(|follower| follower.follow(&News { places, touched, bought }));
+        }
         self.programme.touch(changed.touched);
         for fact in changed.facts {
             metrics::counter!("maepyo_facts_total", "fact" => fact).increment(1);

@@ -6,6 +6,7 @@ mod check;
 mod clock;
 mod desk;
 mod gather;
+mod lanes;
 mod migrations;
 mod movie;
 mod postgres;
@@ -25,6 +26,7 @@ mod views;
 
 pub use desk::Desk;
 pub use engine::time::{Span, Time};
+pub use lanes::{Follower, News, Outlook};
 pub use stream::{Entry, Happened, Page, SeatChange, Stage, Told};
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use crate::value::{Kind, Value};
 /// The migrations, oldest first. Landed ones are never edited.
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_start.sql"),
+    include_str!("../migrations/0002_rooms.sql"),
     include_str!("../migrations/0003_movie.sql"),
     include_str!("../migrations/0004_outward.sql"),
 ];

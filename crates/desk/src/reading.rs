@@ -166,6 +166,11 @@ impl Desk {
         Ok(self.view(event).await?.glance(self.now()).tag)
     }
 
+    /// The first moment at which a held seat turns free by itself.
+    pub(crate) async fn next_lapse(&self, event: &Arc<Event>) -> Result<Time, Unavailable> {
+        Ok(self.view(event).await?.glance(self.now()).next_lapse)
+    }
+
     /// The statuses of all seats now.
     ///
     /// # Errors

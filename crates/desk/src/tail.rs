@@ -4,13 +4,16 @@
 //! notes how far positions have been given out and which transactions were still under way; once all of those are
 //! over, everything up to the noted position is there to be read, in order.
 
+use std::collections::BTreeSet;
 use std::sync::Weak;
 use std::time::Duration;
 
-use engine::id::EventId;
+use engine::id::{EventId, LaneId};
 
 use crate::desk::{Desk, Inside};
+use crate::lanes::News;
 use crate::stream::Told;
+use crate::tables::places_told;
 use crate::value::{Columns, IntoValue as _, Kind, Value};
 use crate::{Unavailable, reads};
 
@@ -24,7 +27,7 @@ const GIVEN: &str = "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequen
      pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 /// The first transaction still under way.
 const UNDER_WAY: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
-const READ: &str = "SELECT position, node, fact, event_id, body FROM outbox \
+const READ: &str = "SELECT position, node, fact, event_id, subject, body FROM outbox \
      WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
 
 struct Mark {
@@ -62,7 +65,7 @@ async fn step(desk: &Desk, position: &mut Option<i64>, mark: &mut Option<Mark>) 
     let mut from = position.unwrap_or(noted.given);
     while from < noted.given {
         let params = vec![from.value(), noted.given.value(), PAGE.value()];
-        let kinds = &[Kind::Int, Kind::Int, Kind::Text, Kind::Bytes, Kind::Text];
+        let kinds = &[Kind::Int, Kind::Int, Kind::Text, Kind::Bytes, Kind::Bytes, Kind::Text];
         let rows = reads.query(READ, params, kinds).await?;
         let Some(Value::Int(last)) = rows.last().and_then(|row| row.first()).cloned() else { break };
         take(desk, rows)?;
@@ -90,13 +93,18 @@ fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
         if node == shared.node {
             continue;
         }
+        let (subject, body) = (columns.id::<u128>()?, columns.text()?);
         if fact.starts_with("event_") {
             shared.catalogue.forget(event);
             shared.programme.outdate(event);
+        } else if fact.starts_with("lane_") {
+            let places = places_told(LaneId(subject), &body);
+            shared.follower.tell(|follower| follower.follow(&News { places: &places, ..News::NONE }));
         } else {
             shared.programme.touch([event]);
-            let seats = Told::seats(&columns.text()?)?;
+            let seats = Told::seats(&body)?;
             shared.views.fill(event, seats.into_iter().map(|seat| (seat.ordinal, seat.version, seat.until)).collect());
+            shared.follower.tell(|follower| follower.follow(&News { touched: &BTreeSet::from([event]), ..News::NONE }));
         }
     }
     Ok(())

@@ -95,6 +95,19 @@ impl<R> Decision<R> {
     }
 }
 
+/// Changes nothing: keeps an answer under its idempotency key where nothing is left to decide.
+#[derive(Debug, Clone)]
+pub struct KeepAnswer;
+
+impl Command for KeepAnswer {
+    type Reply = ();
+    const NAME: &'static str = "KeepAnswer";
+
+    fn decide(&self, _: &World, _: &mut Context) -> Verdict<()> {
+        Ok(Decision::new(()))
+    }
+}
+
 /// Something that happened, as the event stream tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {

@@ -46,6 +46,10 @@ ids! {
     MovieTicketId,
     /// Names a job.
     JobId,
+    /// Names a lane of the waiting room.
+    LaneId,
+    /// Names a person's place in a lane.
+    PlaceId,
 }
 
 impl EventId {

@@ -9,6 +9,7 @@ pub mod command;
 pub mod holds;
 pub mod id;
 pub mod jobs;
+pub mod lanes;
 pub mod money;
 pub mod movie;
 pub mod payments;

@@ -143,6 +143,15 @@ pub enum Refusal {
     /// The token was revoked.
     #[error("the token was revoked")]
     TokenRevoked,
+    /// The lane has as many live places as it may have.
+    #[error("the waiting room is full: at most {limit} at a time")]
+    LaneFull {
+        /// The most live places.
+        limit: u32,
+    },
+    /// The waiting room lets this person buy only when the turn has come.
+    #[error("please wait for your turn in the waiting room")]
+    MustWait,
     /// The idempotency key was used with another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,

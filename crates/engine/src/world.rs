@@ -10,8 +10,9 @@ use std::sync::Arc;
 use crate::catalogue::Event;
 use crate::command::Stop;
 use crate::holds::{Holdings, Reservation, Unpaid};
-use crate::id::{EventId, JobId, MovieTicketId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
+use crate::id::{EventId, JobId, LaneId, MovieTicketId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
 use crate::jobs::Job;
+use crate::lanes::{Lane, Place, Waiter};
 use crate::movie::MovieTicket;
 use crate::payments::{GatewayEvent, Payment};
 use crate::people::{Email, RevokedToken, User};
@@ -151,6 +152,12 @@ rows! {
     jobs: Job(Job) by JobId = |row| row.id;
     /// How far somebody has worked off the event stream.
     cursors: Cursor(Cursor) by String = |row| row.name.clone();
+    /// A lane of the waiting room. Its lock is the lock of everything in it.
+    lanes: Lane(Lane) by LaneId = |row| row.id;
+    /// Which place of a lane is a person's.
+    waiters: Waiter(Waiter) by (LaneId, UserId) = |row| row.of;
+    /// A place in a lane.
+    places: Place(Place) by (LaneId, i64) = |row| row.key;
 }
 
 /// One change of one row.

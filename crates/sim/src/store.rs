@@ -7,8 +7,11 @@ use std::sync::Arc;
 use engine::catalogue::Event;
 use engine::command::{Command, Context, Fact, Stop};
 use engine::holds::{Holdings, Reservation, Unpaid};
-use engine::id::{EventId, JobId, Mint, MovieTicketId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
+use engine::id::{
+    EventId, JobId, LaneId, Mint, MovieTicketId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId,
+};
 use engine::jobs::Job;
+use engine::lanes::{Lane, Place, Waiter};
 use engine::movie::MovieTicket;
 use engine::payments::Payment;
 use engine::people::User;
@@ -100,6 +103,9 @@ kinds! {
     movie_tickets: MovieTicket,
     jobs: Job,
     cursors: Cursor,
+    lanes: Lane,
+    waiters: Waiter,
+    places: Place,
 }
 
 macro_rules! readers {
@@ -137,6 +143,9 @@ readers! {
     transfer, transfers: Transfer(Transfer) by TransferId;
     movie_ticket, movie_tickets: MovieTicket(MovieTicket) by MovieTicketId;
     job, jobs: Job(Job) by JobId;
+    lane, lanes: Lane(Lane) by LaneId;
+    waiter, waiters: Waiter(Waiter) by (LaneId, UserId);
+    place, places: Place(Place) by (LaneId, i64);
 }
 
 impl Store {

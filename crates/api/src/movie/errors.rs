@@ -133,7 +133,8 @@ impl From<&Refusal> for ApiError {
             | R::TicketTypeUnknown
             | R::ReservationUnknown
             | R::PaymentUnknown => StatusCode::NOT_FOUND,
-            R::NotYours | R::PersonLimit { .. } => StatusCode::FORBIDDEN,
+            R::NotYours | R::PersonLimit { .. } | R::MustWait => StatusCode::FORBIDDEN,
+            R::LaneFull { .. } => StatusCode::TOO_MANY_REQUESTS,
             R::TokenRevoked => StatusCode::UNAUTHORIZED,
             R::AmountInvalid
             | R::NothingWanted

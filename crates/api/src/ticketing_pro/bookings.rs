@@ -8,6 +8,7 @@ use axum::response::Response;
 use desk::{ReservationQuery, Unavailable};
 use engine::holds::{CancelReservation, Canceller, HoldRules, HoldSeats, Reservation, Standing, Tender};
 use engine::id::{PaymentId, ReservationId, UserId};
+use engine::lanes::TurnAway;
 use engine::payments::{ConfirmReservation, Payment, PaymentState, Settlement};
 use engine::people::Role;
 use engine::refusal::Refusal;
@@ -15,6 +16,7 @@ use engine::time::Span;
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use waiting_room::{Door, Turned};
 
 use self::wire::{Booking, BookingDetail, BookingPage, Cancelled, Confirm, Confirmed, ListQuery, NewBooking};
 use super::errors::{ApiError, ReadProblems, WriteProblems, act, code, ok};
@@ -71,6 +73,11 @@ async fn create(
             alone: false,
         },
     };
+    match state.rooms.may_buy(Door::TicketingPro, Some(event.id), caller.user).await {
+        Ok(()) => {}
+        Err(Turned::Wait(_)) => return act(&state, &attempt, TurnAway, |()| ()).await,
+        Err(Turned::Stopped(stopped)) => return Err(stopped.into()),
+    }
     act(&state, &attempt, command, move |made| made.first().map(|own| wire::booking(own, &event, own.created_at))).await
 }
 

@@ -148,7 +148,8 @@ impl From<&Refusal> for ApiError {
             | R::TicketTypeUnknown
             | R::ReservationUnknown
             | R::PaymentUnknown => (404, code::NOT_FOUND),
-            R::NotYours | R::PersonLimit { .. } => (403, code::FORBIDDEN),
+            R::NotYours | R::PersonLimit { .. } | R::MustWait => (403, code::FORBIDDEN),
+            R::LaneFull { .. } => (429, code::RATE_LIMIT_EXCEEDED),
             R::EventNotOnSale
             | R::SaleNotOpen { .. }
             | R::SaleClosed
@@ -186,7 +187,9 @@ fn details(refusal: &Refusal) -> Option<Value> {
     Some(match refusal {
         Refusal::SeatTaken { label } => json!({"seat_id": label}),
         Refusal::StockShort { left } => json!({"left": left}),
-        Refusal::TooMany { limit } | Refusal::PersonLimit { limit } => json!({"limit": limit}),
+        Refusal::TooMany { limit } | Refusal::PersonLimit { limit } | Refusal::LaneFull { limit } => {
+            json!({"limit": limit})
+        }
         Refusal::TotalDiffers { expected } => json!({"field": "total_amount", "expected": expected}),
         Refusal::SaleNotOpen { opens } => json!({"sale_start": clock::rfc3339(*opens)}),
         Refusal::TicketUsed { at } => json!({"used_at": clock::rfc3339(*at)}),

@@ -6,6 +6,7 @@ mod errors;
 mod event_input;
 mod events;
 mod payment;
+mod queue;
 mod seats;
 mod tickets;
 mod users;
@@ -43,6 +44,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(payment::routes())
         .merge(tickets::routes())
         .merge(users::routes())
+        .merge(queue::routes())
 }
 
 /// How often what may be asked.

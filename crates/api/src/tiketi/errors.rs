@@ -107,6 +107,8 @@ impl From<&Refusal> for ApiError {
             R::PaymentDeclined => (402, "PAYMENT_FAILED", "결제에 실패했습니다."),
             R::BalanceShort { .. } => (402, "INSUFFICIENT_POINTS", "포인트가 부족합니다."),
             R::TicketUsed { .. } => (409, "TICKET_USED", "이미 사용된 티켓입니다."),
+            R::LaneFull { .. } => (429, "QUEUE_FULL", "대기열이 가득 찼습니다. 잠시 후 다시 시도해 주세요."),
+            R::MustWait => (403, "QUEUE_REQUIRED", "대기열에서 차례를 기다려 주세요."),
             R::TokenRevoked => (401, "UNAUTHORIZED", "다시 로그인해 주세요."),
             R::KeyReused => (409, "IDEMPOTENCY_KEY_REUSED", "다른 요청에 사용된 Idempotency-Key입니다."),
         };

@@ -3,6 +3,7 @@
 mod catalogue;
 mod holds;
 mod jobs;
+mod lanes;
 mod money;
 mod movie;
 mod people;
@@ -10,6 +11,7 @@ mod stream;
 
 pub(crate) use catalogue::layout_of;
 pub(crate) use jobs::{OutboxRow, StoredAnswer};
+pub(crate) use lanes::{lane_news, places_told};
 
 use crate::value::{Columns, Corrupt, IntoValue, Kind, Value};
 
