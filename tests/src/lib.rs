@@ -1,9 +1,11 @@
 //! What the end-to-end tests stand on: the real server on a store of its own, and a client to talk to it.
 
+pub mod bank;
 pub mod box_office;
 pub mod client;
 pub mod forge;
 pub mod postgres;
+pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod store;

@@ -62,6 +62,17 @@ impl Server {
         self.end();
     }
 
+    /// Asks it to end (SIGTERM); it has until [`Stopping::ended`] to finish what is under way.
+    ///
+    /// # Panics
+    /// When there is no `kill`.
+    #[must_use]
+    pub fn stop(self) -> Stopping {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "it can be told");
+        Stopping(self)
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -102,6 +113,22 @@ impl Server {
     fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A server that was told to end.
+pub struct Stopping(Server);
+
+impl Stopping {
+    /// Whether it ended by itself with everything finished, within 30 seconds.
+    pub async fn ended(mut self) -> bool {
+        for _ in 0..300 {
+            if let Ok(Some(status)) = self.0.child.try_wait() {
+                return status.success();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        false
     }
 }
 
