@@ -1,6 +1,7 @@
 //! The dialects: which there are, and what each brings to the router.
 
-use axum::Router;
+use axum::{Json, Router};
+use http::StatusCode;
 use utoipa::openapi::OpenApi;
 
 use crate::limits::Rule;
@@ -22,6 +23,11 @@ pub enum Dialect {
     TicketingPro,
 }
 
+/// There is nothing at this path, in the shape of no dialect.
+async fn unknown() -> (StatusCode, Json<serde_json::Value>) {
+    (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "There is nothing at this path"})))
+}
+
 impl Dialect {
     /// Every dialect there is.
     pub const ALL: [Self; 5] = [Self::Movie, Self::Concert, Self::Sail, Self::Tiketi, Self::TicketingPro];
@@ -35,6 +41,18 @@ impl Dialect {
             Self::Sail => "sail",
             Self::Tiketi => "tiketi",
             Self::TicketingPro => "ticketing_pro",
+        }
+    }
+
+    /// What it is known for, in a sentence.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Movie => "Tickets of general admission, without accounts.",
+            Self::Concert => "A token and its turn, one seat, a prepaid balance.",
+            Self::Sail => "A queue per concert, several seats, points.",
+            Self::Tiketi => "Ticket types and seats, a queue, Socket.IO.",
+            Self::TicketingPro => "The house dialect: events, bookings, card payments.",
         }
     }
 
@@ -53,6 +71,11 @@ impl Dialect {
             Self::Tiketi => tiketi::router(state),
             Self::TicketingPro => ticketing_pro::router(state),
         }
+    }
+
+    /// What answers, at an address of its own, where it has no route.
+    pub(crate) fn unmatched(self) -> Router<AppState> {
+        Router::new().fallback(unknown)
     }
 
     /// The description of its routes.

@@ -8,7 +8,7 @@
 //! | [`caller`], [`tokens`], [`passwords`], [`email`] | who calls |
 //! | [`once`], [`body`], [`query`], [`fault`], [`envelope`] | how a request is read, once, and what may be wrong with it |
 //! | [`ids`], [`clock`], [`calendar`], [`money`], [`seat_pages`] | values as they go over the wire |
-//! | [`limits`], [`observe`] | layers: rate limits, log and metrics |
+//! | [`limits`], [`cors`], [`observe`] | layers: rate limits, web front ends, log and metrics |
 //! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
 //! | [`operations`], [`description`] | health, metrics; OpenAPI |
 //!
@@ -19,6 +19,7 @@ pub mod calendar;
 pub mod caller;
 pub mod clock;
 pub mod concert;
+pub mod cors;
 pub mod description;
 pub mod dialects;
 pub mod email;
@@ -57,9 +58,28 @@ pub fn router(state: AppState) -> Router {
     let all = spoken.fold(operations::routes(), Router::merge);
     // What no route knows is answered by the house dialect, in its error shape.
     let known = all.clone().with_state(state.clone());
-    all.merge(description::pages(dialects))
-        .fallback_service(ticketing_pro::unmatched(known, state.clone()))
-        .layer(DefaultBodyLimit::max(body::MOST_BYTES))
-        .layer(from_fn_with_state(state.clone(), observe::observe))
-        .with_state(state)
+    let all = all.merge(description::pages(dialects));
+    dressed(all.fallback_service(ticketing_pro::unmatched(known, state.clone())), state)
+}
+
+/// What this server answers at an address that one dialect has for itself.
+pub fn router_of(dialect: Dialect, state: AppState) -> Router {
+    let own = operations::probes().merge(dialect.routes(&state));
+    let known = own.clone().with_state(state.clone());
+    let own = own.merge(description::pages(&[dialect]));
+    let own = match dialect {
+        Dialect::TicketingPro => own.fallback_service(ticketing_pro::unmatched(known, state.clone())),
+        other => own.fallback_service(other.unmatched().with_state(state.clone())),
+    };
+    dressed(own, state)
+}
+
+/// The layers around everything.
+fn dressed(router: Router<AppState>, state: AppState) -> Router {
+    let limited = router.layer(DefaultBodyLimit::max(body::MOST_BYTES));
+    let shared = match cors::layer(&state.settings.front_ends) {
+        Some(cors) => limited.layer(cors),
+        None => limited,
+    };
+    shared.layer(from_fn_with_state(state.clone(), observe::observe)).with_state(state)
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -12,12 +13,12 @@ use crate::state::AppState;
 
 /// The routes for operators.
 pub fn routes() -> Router<AppState> {
-    use axum::routing::get;
-    Router::new()
-        .route("/health", get(health))
-        .route("/ready", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/", get(front))
+    probes().route("/metrics", get(metrics))
+}
+
+/// Those of them that tell nothing but whether the server is well; and the front door.
+pub fn probes() -> Router<AppState> {
+    Router::new().route("/health", get(health)).route("/ready", get(ready)).route("/", get(front))
 }
 
 /// The front door leads to where the API can be tried.

@@ -14,6 +14,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 /// A client that has not sent its headers by then is hung up on; also how long an idle connection stays.
@@ -51,9 +52,26 @@ pub struct Patience {
     pub drain: Duration,
 }
 
-/// Serves until `stop` turns true, then stops accepting and lets requests finish. Gives whether all did.
-pub async fn serve(listener: TcpListener, router: Router, patience: Patience, mut stop: watch::Receiver<bool>) -> bool {
-    let room = Arc::new(Semaphore::new(patience.connections));
+/// Serves each router at its address until `stop` turns true, then stops accepting and lets requests finish. Gives
+/// whether all did.
+pub async fn serve(doors: Vec<(TcpListener, Router)>, patience: Patience, stop: watch::Receiver<bool>) -> bool {
+    // The doors share the room; each waits for its next client with a place in hand.
+    let waiting = doors.len().saturating_sub(1);
+    let room = Arc::new(Semaphore::new(patience.connections + waiting));
+    let mut serving = JoinSet::new();
+    for (listener, router) in doors {
+        serving.spawn(attend(listener, router, room.clone(), patience.drain, stop.clone()));
+    }
+    serving.join_all().await.into_iter().all(|finished| finished)
+}
+
+async fn attend(
+    listener: TcpListener,
+    router: Router,
+    room: Arc<Semaphore>,
+    drain: Duration,
+    mut stop: watch::Receiver<bool>,
+) -> bool {
     let graceful = GracefulShutdown::new();
     let server = Arc::new(builder());
     loop {
@@ -74,7 +92,7 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Patience, mu
         });
     }
     drop(listener);
-    tokio::time::timeout(patience.drain, graceful.shutdown()).await.is_ok()
+    tokio::time::timeout(drain, graceful.shutdown()).await.is_ok()
 }
 
 fn builder() -> Builder<TokioExecutor> {
@@ -130,7 +148,7 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = watch::channel(false);
         let patience = Patience { connections: 10, drain };
-        (address, stop, tokio::spawn(serve(listener, router, patience, stopped)))
+        (address, stop, tokio::spawn(serve(vec![(listener, router)], patience, stopped)))
     }
 
     async fn ask(address: SocketAddr, path: &str) -> (TcpStream, SocketAddr) {

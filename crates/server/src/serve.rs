@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{Failure, ServeArgs, runtime};
-use crate::config::{Config, Wrong};
+use crate::config::{Config, Door, Wrong};
 use crate::http::{self, Patience};
 use crate::{account, demo, folder, logs, loops};
 
@@ -28,43 +28,79 @@ pub fn run(args: &ServeArgs, at_home: bool) -> Result<ExitCode, Failure> {
     let config = args.store.load(&[("listen", args.listen.as_ref())])?;
     let _logs = logs::start(&config.log)?;
     runtime()?.block_on(async {
-        let address = http::resolve(&config.listen).await;
-        let address = address.map_err(|error| Wrong(format!("listen: {:?}: {error}", config.listen)))?;
-        config.check_exposure(address, args.demo)?;
-        let demo = args.demo || at_home && address.ip().is_loopback();
-        serve(&config, address, demo).await
+        let doors = doors(&config).await?;
+        config.check_exposure(&doors, args.demo)?;
+        let demo = args.demo || at_home && !doors.iter().any(Door::is_open);
+        serve(&config, &doors, demo).await
     })
 }
 
-async fn serve(config: &Config, address: SocketAddr, demo: bool) -> Result<ExitCode, Failure> {
+/// Where to listen: the common address first, then those that dialects have for themselves.
+async fn doors(config: &Config) -> Result<Vec<Door>, Wrong> {
+    let own = config.own_addresses()?.into_iter().map(|(dialect, text)| (Some(dialect), text));
+    let mut doors = Vec::new();
+    for (own, text) in std::iter::once((None, config.listen.as_str())).chain(own) {
+        let key = own.map_or_else(|| "listen".to_owned(), |own: Dialect| format!("{}.listen", own.word()));
+        let address = http::resolve(text).await.map_err(|error| Wrong(format!("{key}: {text:?}: {error}")))?;
+        doors.push(Door { address, own });
+    }
+    Ok(doors)
+}
+
+/// A door at which somebody listens.
+type Listening = (Option<Dialect>, TcpListener);
+
+/// Listens at every door; gives the common one's address as it came out.
+fn open(doors: &[Door]) -> Result<(Vec<Listening>, SocketAddr), Failure> {
+    let listen = |door: &Door| {
+        let listener = http::listen(door.address).map_err(|error| taken(door.address, &error))?;
+        Ok((door.own, listener))
+    };
+    let open: Vec<Listening> = doors.iter().map(listen).collect::<Result<_, Failure>>()?;
+    let (_, common) = open.first().ok_or_else(|| Failure::new("there is nowhere to listen"))?;
+    let address = common.local_addr().map_err(Failure::new)?;
+    Ok((open, address))
+}
+
+async fn serve(config: &Config, doors: &[Door], demo: bool) -> Result<ExitCode, Failure> {
     let _lock = folder::open(config)?;
-    let listener = http::listen(address).map_err(|error| taken(address, &error))?;
-    let address = listener.local_addr().map_err(Failure::new)?;
+    let (open, address) = open(doors)?;
+    let at_home = !doors.iter().any(Door::is_open);
     let metrics = record()?;
     let desk = Desk::open(config.desk()).await.map_err(Failure::new)?;
     account::first_admin(&desk, &config.admin.email, &config.admin.password).await?;
     let demo = demo && (demo::fill(&desk).await? || demo::is_there(&desk).await?);
     let gateways = gateways(config)?;
-    let state = AppState::new(desk.clone(), gateways, metrics, settings(config, address)?);
+    let state = AppState::new(desk.clone(), gateways, metrics, settings(config, address, at_home)?);
     if demo || std::io::stdout().is_terminal() {
         print!("{}", demo::welcome(address, demo));
     }
     tracing::info!(%address, data = %config.data.display(), "listening");
-    let all_done = attend(config, listener, state).await?;
+    for door in doors {
+        if let Some(own) = door.own {
+            tracing::info!(address = %door.address, dialect = own.word(), "listening");
+        }
+    }
+    let all_done = attend(config, open, state).await?;
     desk.close().await;
     tracing::info!("stopped");
     Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Serves and runs the loops until a signal, then lets both finish. Gives whether all requests did.
-async fn attend(config: &Config, listener: TcpListener, state: AppState) -> Result<bool, Failure> {
+async fn attend(config: &Config, open: Vec<Listening>, state: AppState) -> Result<bool, Failure> {
     let (tell, stop) = watch::channel(false);
     on_signal(tell)?;
     loops::take_over(&state.desk).await.map_err(Failure::new)?;
     let loops = loops::start(&state, &stop);
     let drain = Duration::from_secs(config.limits.drain_seconds);
     let patience = Patience { connections: config.limits.connections, drain };
-    let all_done = http::serve(listener, api::router(state), patience, stop).await;
+    let router = |own| match own {
+        Some(dialect) => api::router_of(dialect, state.clone()),
+        None => api::router(state.clone()),
+    };
+    let doors = open.into_iter().map(|(own, listener)| (listener, router(own))).collect();
+    let all_done = http::serve(doors, patience, stop).await;
     if !all_done {
         tracing::warn!("some requests did not finish in time");
     }
@@ -112,10 +148,10 @@ fn gateways(config: &Config) -> Result<Gateways, Failure> {
     Gateways::new(chosen).map_err(|error| Failure::Setup(Wrong(format!("stripe: {error}"))))
 }
 
-fn settings(config: &Config, address: SocketAddr) -> Result<ApiSettings, Failure> {
+/// `at_home`: nobody but this machine can reach the server.
+fn settings(config: &Config, address: SocketAddr, at_home: bool) -> Result<ApiSettings, Failure> {
     let secret = folder::secret(&config.jwt.secret, &config.data, "jwt.secret")?;
     let webhook = folder::secret(&config.webhook.secret, &config.data, "webhook.secret")?;
-    let at_home = address.ip().is_loopback();
     let base_url = match config.public_url.trim_end_matches('/') {
         "" => format!("http://{address}"),
         url => url.to_owned(),

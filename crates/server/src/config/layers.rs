@@ -2,6 +2,8 @@
 //!
 //! The default file says which keys there are and of what type each is; nothing else does.
 
+use std::collections::BTreeSet;
+
 use toml::{Table, Value};
 
 use super::Wrong;
@@ -10,13 +12,15 @@ use super::Wrong;
 #[derive(Debug, Clone)]
 pub struct Layers {
     table: Table,
+    /// The keys that were laid over the defaults.
+    named: BTreeSet<String>,
 }
 
 impl Layers {
     /// The default file alone.
     pub fn defaults(text: &str) -> Result<Self, Wrong> {
         let table = text.parse().map_err(|error: toml::de::Error| Wrong(format!("default file: {error}")))?;
-        Ok(Self { table })
+        Ok(Self { table, named: BTreeSet::new() })
     }
 
     /// Lays a TOML file over it.
@@ -54,6 +58,11 @@ impl Layers {
         self.set(key, value)
     }
 
+    /// Whether anything but the default file says what a key is.
+    pub fn names(&self, key: &str) -> bool {
+        self.named.contains(key)
+    }
+
     /// Every key there is, dotted.
     pub fn keys(&self) -> Vec<String> {
         flatten(&self.table).into_iter().map(|(key, _)| key).collect()
@@ -86,6 +95,7 @@ impl Layers {
         };
         if let Some(slot) = slot {
             *slot = value;
+            self.named.insert(key.to_owned());
         }
         Ok(())
     }

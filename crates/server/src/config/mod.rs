@@ -1,9 +1,10 @@
 //! The settings: what they are, where each comes from, and which combinations are refused.
 
+mod exposure;
 mod layers;
 mod secret;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use api::{Dialect, DialectSettings};
@@ -11,6 +12,7 @@ use desk::{DeskConfig, StoreConfig};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+pub use exposure::Door;
 use layers::Layers;
 pub use secret::Secret;
 
@@ -29,6 +31,9 @@ pub struct Config {
     pub data: PathBuf,
     pub public_url: String,
     pub dialects: Vec<String>,
+    /// Whether somebody named the dialects, rather than leaving it at all of them.
+    #[serde(skip)]
+    pub dialects_named: bool,
     pub hold_seconds: u32,
     pub rate_limits: bool,
     pub trusted_proxies: Vec<String>,
@@ -38,7 +43,6 @@ pub struct Config {
     pub zone: String,
     pub front_ends: Vec<String>,
     pub wallet: Wallet,
-    #[expect(dead_code, reason = "served with the addresses of single dialects")]
     pub movie: Movie,
     pub concert: Concert,
     pub sail: Sail,
@@ -93,7 +97,6 @@ impl Switch {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Movie {
-    #[expect(dead_code, reason = "served with the addresses of single dialects")]
     pub listen: String,
 }
 
@@ -114,7 +117,6 @@ pub struct Sail {
 /// A dialect that sells seats.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Spoken {
-    #[expect(dead_code, reason = "served with the addresses of single dialects")]
     pub listen: String,
     pub hold_seconds: u32,
     pub inside: u32,
@@ -179,7 +181,8 @@ impl Config {
         for (key, text) in flags {
             layers.text(key, text)?;
         }
-        let config: Self = layers.read()?;
+        let dialects_named = layers.names("dialects");
+        let config = Self { dialects_named, ..layers.read()? };
         config.check()?;
         Ok((config, unknown))
     }
@@ -210,6 +213,11 @@ impl Config {
         self.time_zone()?;
         self.spoken()?;
         self.proxies()?;
+        self.own_addresses()?;
+        if let Some(wrong) = self.front_ends.iter().find(|own| !api::cors::is_origin(own)) {
+            let how = "name each as browsers do: \"https://tickets.example\", without a path or a *";
+            return Err(Wrong(format!("front_ends: {wrong:?} is no web address; {how}")));
+        }
         match self.jwt.secret.given() {
             Some(secret) if secret.len() < 32 => Err(Wrong("jwt.secret: must have at least 32 bytes".to_owned())),
             _ => Ok(()),
@@ -268,25 +276,6 @@ impl Config {
     /// Whose calendar the dates of the dialects are in.
     pub fn time_zone(&self) -> Result<TimeZone, Wrong> {
         TimeZone::get(&self.zone).map_err(|error| Wrong(format!("zone: {error}; name one such as \"Asia/Seoul\"")))
-    }
-
-    /// Refuses, on an address others can reach, what is only safe on loopback.
-    pub fn check_exposure(&self, address: SocketAddr, demo: bool) -> Result<(), Wrong> {
-        if address.ip().is_loopback() {
-            return Ok(());
-        }
-        if self.jwt.secret.given().is_none() {
-            let how =
-                "set MAEPYO_JWT_SECRET (or jwt.secret) to at least 32 random bytes, e.g. of `openssl rand -hex 32`";
-            return Err(Wrong(format!(
-                "{address} is reachable by others, so the generated JWT secret will not do: {how}"
-            )));
-        }
-        if demo {
-            let why = "the passwords of the demo accounts are known to all: leave out --demo, or listen on 127.0.0.1";
-            return Err(Wrong(format!("{address} is reachable by others, and {why}")));
-        }
-        Ok(())
     }
 }
 

@@ -82,15 +82,61 @@ fn unknown_variables_are_reported_not_obeyed() {
 
 #[test]
 fn off_loopback_a_secret_is_required_and_demo_accounts_are_refused() {
-    let secret = "0123456789abcdef0123456789abcdef";
-    let outside: SocketAddr = "0.0.0.0:8000".parse().expect("an address");
-    let inside: SocketAddr = "[::1]:8000".parse().expect("an address");
     let (bare, _) = load(&[], &[]).expect("valid");
-    let (safe, _) = load(&[("MAEPYO_JWT_SECRET", secret)], &[]).expect("valid");
-    assert!(bare.check_exposure(outside, false).expect_err("refused").0.contains("MAEPYO_JWT_SECRET"));
-    assert!(safe.check_exposure(outside, true).expect_err("refused").0.contains("--demo"));
-    assert_eq!(safe.check_exposure(outside, false), Ok(()));
-    assert_eq!(bare.check_exposure(inside, true), Ok(()));
+    let (safe, _) = load(&[SECRET, ("MAEPYO_DIALECTS", "ticketing_pro")], &[]).expect("valid");
+    let refused = |config: &Config, demo| config.check_exposure(&[door(OUTSIDE, None)], demo).expect_err("refused").0;
+    assert!(refused(&bare, false).contains("MAEPYO_JWT_SECRET"));
+    assert!(refused(&safe, true).contains("--demo"));
+    assert_eq!(safe.check_exposure(&[door(OUTSIDE, None)], false), Ok(()));
+    assert_eq!(bare.check_exposure(&[door(INSIDE, None)], true), Ok(()));
+}
+
+const SECRET: (&str, &str) = ("MAEPYO_JWT_SECRET", "0123456789abcdef0123456789abcdef");
+const OUTSIDE: &str = "0.0.0.0:8000";
+const INSIDE: &str = "[::1]:8000";
+
+fn door(address: &str, own: Option<Dialect>) -> Door {
+    Door { address: address.parse().expect("an address"), own }
+}
+
+#[test]
+fn off_loopback_dialects_without_accounts_are_asked_for_by_name() {
+    let refusal = |variables: &[(&str, &str)], doors: &[Door]| {
+        let variables = [&[SECRET], variables].concat();
+        let (config, _) = load(&variables, &[]).expect("valid");
+        config.check_exposure(doors, false).err().map(|wrong| wrong.0)
+    };
+    let all = [door(OUTSIDE, None)];
+    assert!(refusal(&[], &all).expect("refused").contains("\"movie\""));
+    assert_eq!(refusal(&[("MAEPYO_DIALECTS", "movie,concert,sail,tiketi,ticketing_pro")], &all), None);
+    assert_eq!(refusal(&[("MAEPYO_DIALECTS", "sail,ticketing_pro")], &all), None);
+    // A door of one dialect's own lets nobody into the others.
+    let own = |dialect| [door(INSIDE, None), door("192.0.2.1:9000", Some(dialect))];
+    assert!(refusal(&[], &own(Dialect::Movie)).expect("refused").contains("192.0.2.1:9000"));
+    assert_eq!(refusal(&[], &own(Dialect::Sail)), None);
+    assert_eq!(refusal(&[], &own(Dialect::Concert)), None);
+    let careless = refusal(&[("MAEPYO_CONCERT_REQUIRE_TOKEN", "off")], &own(Dialect::Concert));
+    assert!(careless.expect("refused").contains("\"concert\""));
+}
+
+#[test]
+fn a_dialect_has_an_address_of_its_own_only_where_it_is_spoken() {
+    let variables = [("MAEPYO_MOVIE_LISTEN", "127.0.0.1:9000"), ("MAEPYO_TIKETI_LISTEN", "127.0.0.1:3002")];
+    let (config, _) = load(&variables, &[]).expect("valid");
+    let own = [(Dialect::Movie, "127.0.0.1:9000"), (Dialect::Tiketi, "127.0.0.1:3002")];
+    assert_eq!(config.own_addresses().expect("valid"), own);
+    let off = load(&[variables[0], ("MAEPYO_DIALECTS", "sail")], &[]).expect_err("refused").0;
+    assert!(off.starts_with("movie.listen"), "{off}");
+}
+
+#[test]
+fn front_ends_are_named_one_by_one() {
+    let (config, _) = load(&[("MAEPYO_FRONT_ENDS", "https://a.example, http://localhost:3000")], &[]).expect("valid");
+    assert_eq!(config.front_ends, ["https://a.example", "http://localhost:3000"]);
+    for wrong in ["*", "https://a.example/", "a.example", "https://*.example"] {
+        let refused = load(&[("MAEPYO_FRONT_ENDS", wrong)], &[]).expect_err("refused").0;
+        assert!(refused.starts_with("front_ends"), "{refused}");
+    }
 }
 
 #[test]

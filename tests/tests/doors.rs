@@ -1,0 +1,209 @@
+//! The doors of a server: the common address, those that single dialects have for themselves, who may not come in, and
+//! how one may speak there.
+
+use std::net::TcpListener;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use harness::client::{Answer, Client, read};
+use harness::server::{ADMIN, Server, maepyo, said};
+use harness::store::Store;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A port on loopback that nobody has.
+fn free_port() -> u16 {
+    let socket = TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr());
+    socket.expect("loopback has a free port").port()
+}
+
+fn at(port: u16) -> Client {
+    Client::new(&format!("http://127.0.0.1:{port}"))
+}
+
+async fn get(client: &Client, path: &str) -> Answer {
+    client.attempt("GET", path, None, None).await.expect("the server answers")
+}
+
+/// The paths that a door describes.
+async fn described(client: &Client) -> Vec<String> {
+    let document = get(client, "/openapi.json").await.expect(200);
+    document["paths"].as_object().expect("paths").keys().cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dialect_has_a_door_of_its_own_and_nothing_else_is_behind_it() {
+    let store = Store::fresh().await;
+    let (movie, house) = (free_port(), free_port());
+    let (movie_address, house_address) = (format!("127.0.0.1:{movie}"), format!("localhost:{house}"));
+    let settings = [("MAEPYO_MOVIE_LISTEN", movie_address.as_str()), ("MAEPYO_TICKETING_PRO_LISTEN", &house_address)];
+    let server = Server::start_with(&store, &settings).await;
+    let (common, movie, house) = (server.client(), at(movie), at(house));
+    for door in [common, &movie, &house] {
+        assert_eq!(get(door, "/health").await.expect(200)["status"], "ok");
+        assert_eq!(get(door, "/ready").await.status, 200);
+        assert_eq!(get(door, "/docs/").await.status, 200);
+    }
+    let (all, of_movie, of_house) = (described(common).await, described(&movie).await, described(&house).await);
+    assert!(of_house.contains(&"/api/events".to_owned()) && of_house.iter().all(|path| all.contains(path)));
+    assert!(of_movie.iter().all(|path| all.contains(path) && !of_house.contains(path)), "{of_movie:?}");
+    assert_eq!(get(&house, "/api/events").await.status, 200);
+    for (door, path) in [(&movie, "/api/events"), (&house, "/tickets"), (&movie, "/metrics"), (&house, "/metrics")] {
+        assert_eq!(get(door, path).await.status, 404, "{path}");
+    }
+    // Each in its own words.
+    assert_eq!(get(&house, "/api/nowhere").await.code(), "NOT_FOUND");
+    let nowhere = get(&movie, "/nowhere").await.expect(404);
+    assert!(nowhere.is_object() && nowhere["error"]["code"] != "NOT_FOUND", "{nowhere}");
+    // One store behind all of them.
+    let admin = house.login(ADMIN.0, ADMIN.1).await;
+    assert_eq!(common.get("/api/auth/me", &admin).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_door_finishes_what_is_under_way() {
+    let store = Store::fresh().await;
+    let own = free_port();
+    let server = Server::start_with(&store, &[("MAEPYO_TICKETING_PRO_LISTEN", &format!("127.0.0.1:{own}"))]).await;
+    let mut under_way = Vec::new();
+    for port in [server.port(), own] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("somebody listens");
+        let body = json!({"email": ADMIN.0, "password": ADMIN.1}).to_string();
+        let head =
+            "POST /api/auth/login HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+        let head = format!("{head}content-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        under_way.push((stream, body));
+    }
+    // The heads are read by the time that somebody else is answered there.
+    assert_eq!(get(&at(own), "/health").await.status, 200);
+    let stopping = server.stop();
+    for (mut stream, body) in under_way {
+        stream.write_all(body.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answered");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert!(stopping.ended().await, "all was finished");
+}
+
+#[tokio::test]
+async fn others_are_not_let_in_by_accident() {
+    let store = Store::sqlite();
+    let start = |settings: &[(&str, &str)]| {
+        let mut program = maepyo(&store);
+        program.args(["serve", "--no-demo"]).envs(settings.iter().copied());
+        let output = program.output().expect("it can be run");
+        (output.status.code(), said(&output))
+    };
+    let outside = ("MAEPYO_LISTEN", "0.0.0.0:0");
+    let (status, text) = start(&[outside]);
+    assert!(status == Some(2) && text.contains("\"movie\"") && text.contains("MAEPYO_DIALECTS"), "{text}");
+    let (status, text) = start(&[outside, ("MAEPYO_DIALECTS", "sail"), ("MAEPYO_JWT_SECRET", "")]);
+    assert!(status == Some(2) && text.contains("MAEPYO_JWT_SECRET"), "{text}");
+    let inside = ("MAEPYO_LISTEN", "127.0.0.1:0");
+    let (status, text) = start(&[inside, ("MAEPYO_MOVIE_LISTEN", "0.0.0.0:0")]);
+    assert!(status == Some(2) && text.contains("\"movie\""), "{text}");
+    let (status, text) = start(&[inside, ("MAEPYO_MOVIE_LISTEN", "127.0.0.1:0"), ("MAEPYO_DIALECTS", "sail")]);
+    assert!(status == Some(2) && text.contains("movie.listen"), "{text}");
+    let (status, text) = start(&[inside, ("MAEPYO_FRONT_ENDS", "*")]);
+    assert!(status == Some(2) && text.contains("front_ends"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dialect_that_is_off_is_neither_described_nor_there() {
+    let store = Store::fresh().await;
+    let server = Server::start_with(&store, &[("MAEPYO_DIALECTS", "movie")]).await;
+    let document = get(server.client(), "/openapi.json").await.expect(200);
+    let tags: Vec<&str> =
+        document["tags"].as_array().expect("tags").iter().filter_map(|tag| tag["name"].as_str()).collect();
+    assert_eq!(tags, ["movie"]);
+    assert!(!described(server.client()).await.iter().any(|path| path.starts_with("/api/events")));
+    assert_eq!(get(server.client(), "/api/events").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn browsers_may_call_from_the_front_ends_and_from_nowhere_else() {
+    const FRONT: &str = "https://tickets.example";
+    let store = Store::fresh().await;
+    let server = Server::start_with(&store, &[("MAEPYO_FRONT_ENDS", FRONT), ("MAEPYO_RATE_LIMITS", "on")]).await;
+    let client = server.client();
+    let allowed = |answer: &Answer| {
+        let origin = answer.headers.get("access-control-allow-origin");
+        origin.map(|origin| origin.to_str().expect("text").to_owned())
+    };
+    let preflight = |origin: &'static str, path: &'static str| {
+        let request = client.request("OPTIONS", path).header("origin", origin);
+        let request = request.header("access-control-request-method", "POST");
+        read(request.header("access-control-request-headers", "authorization,content-type,idempotency-key"))
+    };
+    // A path of each dialect; whether it is there matters to nobody before the request itself.
+    for path in ["/api/bookings", "/api/v1/concerts", "/api/events", "/tickets", "/reservations"] {
+        let asked = preflight(FRONT, path).await.expect("the server answers");
+        assert_eq!((asked.status, allowed(&asked).as_deref()), (200, Some(FRONT)), "{path}");
+        let header = |name: &str| asked.headers[name].to_str().expect("text").to_lowercase();
+        assert!(header("access-control-allow-methods").contains("post"), "{path}");
+        assert!(header("access-control-allow-headers").contains("idempotency-key"), "{path}");
+        for origin in ["https://evil.example", "null", "https://tickets.example.evil", "http://tickets.example"] {
+            let asked = preflight(origin, path).await.expect("the server answers");
+            assert_eq!(allowed(&asked), None, "{origin} {path}");
+        }
+    }
+    // Errors can be read there too, and what tells of limits.
+    for (path, status) in [("/api/events", 200), ("/api/nowhere", 404), ("/api/auth/me", 401), ("/health", 200)] {
+        let answer = read(client.request("GET", path).header("origin", FRONT)).await.expect("the server answers");
+        assert_eq!((answer.status, allowed(&answer).as_deref()), (status, Some(FRONT)), "{path}");
+        let told = answer.headers["access-control-expose-headers"].to_str().expect("text");
+        assert!(told.contains("x-ratelimit-remaining") && told.contains("retry-after"), "{told}");
+        assert!(answer.headers.get_all("vary").iter().any(|own| own.to_str().is_ok_and(|own| own.contains("origin"))));
+        let answer = read(client.request("GET", path).header("origin", "https://evil.example")).await;
+        assert_eq!(allowed(&answer.expect("the server answers")), None, "{path}");
+    }
+}
+
+/// Prior knowledge: without TLS there is nobody to agree on it with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http_2_is_spoken_many_requests_on_one_connection() {
+    let store = Store::fresh().await;
+    let server = Server::start(&store).await;
+    let stream = TcpStream::connect(("127.0.0.1", server.port())).await.expect("somebody listens");
+    let (requests, connection) = h2::client::handshake(stream).await.expect("it speaks HTTP/2");
+    tokio::spawn(connection);
+    let send = |number: usize| {
+        let requests = requests.clone();
+        async move {
+            let (method, path, body) = match number % 3 {
+                0 => ("GET", "/api/events", String::new()),
+                1 => ("GET", "/api/nowhere", String::new()),
+                _ => ("POST", "/api/auth/login", json!({"email": ADMIN.0, "password": ADMIN.1}).to_string()),
+            };
+            let request = http::Request::builder().method(method).uri(format!("http://maepyo.test{path}"));
+            let request = request.header("content-type", "application/json").body(()).expect("a request");
+            let mut requests = requests.ready().await.expect("the connection lasts");
+            let (response, mut sending) = requests.send_request(request, body.is_empty()).expect("sent");
+            if !body.is_empty() {
+                sending.send_data(Bytes::from(body), true).expect("sent");
+            }
+            let response = response.await.expect("answered");
+            let (status, version) = (response.status().as_u16(), response.version());
+            let mut body = response.into_body();
+            let mut bytes = Vec::new();
+            while let Some(part) = body.data().await {
+                let part = part.expect("a part of the body");
+                let _ = body.flow_control().release_capacity(part.len());
+                bytes.extend_from_slice(&part);
+            }
+            let body: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+            (number, status, version, body)
+        }
+    };
+    for (number, status, version, body) in join_all((0..30).map(send)).await {
+        assert_eq!(version, http::Version::HTTP_2);
+        match number % 3 {
+            0 => assert_eq!((status, body["total"].as_i64()), (200, Some(0))),
+            1 => assert_eq!((status, &body["error"]["code"]), (404, &json!("NOT_FOUND"))),
+            _ => assert!(status == 200 && body["access_token"].is_string(), "{body}"),
+        }
+    }
+}
