@@ -35,12 +35,17 @@ async fn described(client: &Client) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dialect_has_a_door_of_its_own_and_nothing_else_is_behind_it() {
     let store = Store::fresh().await;
-    let (movie, house) = (free_port(), free_port());
-    let (movie_address, house_address) = (format!("127.0.0.1:{movie}"), format!("localhost:{house}"));
-    let settings = [("MAEPYO_MOVIE_LISTEN", movie_address.as_str()), ("MAEPYO_TICKETING_PRO_LISTEN", &house_address)];
+    let (movie, tiketi, house) = (free_port(), free_port(), free_port());
+    let address = |port| format!("127.0.0.1:{port}");
+    let settings = [
+        ("MAEPYO_MOVIE_LISTEN", address(movie)),
+        ("MAEPYO_TIKETI_LISTEN", address(tiketi)),
+        ("MAEPYO_TICKETING_PRO_LISTEN", format!("localhost:{house}")),
+    ];
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let server = Server::start_with(&store, &settings).await;
-    let (common, movie, house) = (server.client(), at(movie), at(house));
-    for door in [common, &movie, &house] {
+    let (common, movie, tiketi, house) = (server.client(), at(movie), at(tiketi), at(house));
+    for door in [common, &movie, &tiketi, &house] {
         assert_eq!(get(door, "/health").await.expect(200)["status"], "ok");
         assert_eq!(get(door, "/ready").await.status, 200);
         assert_eq!(get(door, "/docs/").await.status, 200);
@@ -49,11 +54,21 @@ async fn a_dialect_has_a_door_of_its_own_and_nothing_else_is_behind_it() {
     assert!(of_house.contains(&"/api/events".to_owned()) && of_house.iter().all(|path| all.contains(path)));
     assert!(of_movie.iter().all(|path| all.contains(path) && !of_house.contains(path)), "{of_movie:?}");
     assert_eq!(get(&house, "/api/events").await.status, 200);
-    for (door, path) in [(&movie, "/api/events"), (&house, "/tickets"), (&movie, "/metrics"), (&house, "/metrics")] {
+    assert_eq!(get(&tiketi, "/api/v1/events").await.status, 200);
+    for (door, path) in [
+        (&movie, "/api/events"),
+        (&house, "/tickets"),
+        (&house, "/api/v1/events"),
+        (&tiketi, "/api/events"),
+        (&movie, "/metrics"),
+        (&house, "/metrics"),
+    ] {
         assert_eq!(get(door, path).await.status, 404, "{path}");
     }
     // Each in its own words.
     assert_eq!(get(&house, "/api/nowhere").await.code(), "NOT_FOUND");
+    let nowhere = get(&tiketi, "/api/v1/nowhere").await.expect(404);
+    assert!(nowhere["error"].is_string() && nowhere["timestamp"].is_null(), "{nowhere}");
     let nowhere = get(&movie, "/nowhere").await.expect(404);
     assert!(nowhere.is_object() && nowhere["error"]["code"] != "NOT_FOUND", "{nowhere}");
     // One store behind all of them.

@@ -73,9 +73,16 @@ impl Dialect {
         }
     }
 
-    /// What answers, at an address of its own, where it has no route.
-    pub(crate) fn unmatched(self) -> Router<AppState> {
-        Router::new().fallback(unknown)
+    /// What answers, at an address of its own, where it has no route; `known` are those it has.
+    pub(crate) fn unmatched(self, known: Router, state: &AppState) -> Router {
+        let worded = match self {
+            Self::Movie | Self::Concert | Self::Sail => Router::new().fallback(unknown),
+            Self::Tiketi => tiketi::unmatched(),
+            Self::TicketingPro => {
+                return Router::new().fallback_service(ticketing_pro::unmatched(known, state.clone()));
+            }
+        };
+        worded.with_state(state.clone())
     }
 
     /// The description of its routes.

@@ -79,6 +79,11 @@ impl From<Unavailable> for Fault {
     }
 }
 
+/// What answers where there is nothing; the dialect's layer writes the body.
+pub(crate) async fn unknown_path() -> Fault {
+    Fault::UnknownPath
+}
+
 /// A command that got no verdict. The refusal, which is a verdict, is handed back.
 ///
 /// # Errors

@@ -67,11 +67,7 @@ pub fn router_of(dialect: Dialect, state: AppState) -> Router {
     let own = operations::probes().merge(dialect.routes(&state));
     let known = own.clone().with_state(state.clone());
     let own = own.merge(description::pages(&[dialect]));
-    let own = match dialect {
-        Dialect::TicketingPro => own.fallback_service(ticketing_pro::unmatched(known, state.clone())),
-        other => own.fallback_service(other.unmatched().with_state(state.clone())),
-    };
-    dressed(own, state)
+    dressed(own.fallback_service(dialect.unmatched(known, &state)), state)
 }
 
 /// The layers around everything.

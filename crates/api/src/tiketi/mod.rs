@@ -16,6 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::fault;
 use crate::limits::Rule;
 use crate::state::AppState;
 
@@ -39,6 +40,11 @@ pub(crate) fn router(_: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
     routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::envelope))
+}
+
+/// What answers where this dialect has no route.
+pub(crate) fn unmatched() -> Router<AppState> {
+    Router::new().fallback(fault::unknown_path).layer(from_fn(errors::envelope))
 }
 
 /// The description of the routes.
