@@ -76,7 +76,8 @@ impl Dialect {
     /// What answers, at an address of its own, where it has no route; `known` are those it has.
     pub(crate) fn unmatched(self, known: Router, state: &AppState) -> Router {
         let worded = match self {
-            Self::Movie | Self::Concert | Self::Sail => Router::new().fallback(unknown),
+            Self::Concert | Self::Sail => Router::new().fallback(unknown),
+            Self::Movie => movie::unmatched(),
             Self::Tiketi => tiketi::unmatched(),
             Self::TicketingPro => {
                 return Router::new().fallback_service(ticketing_pro::unmatched(known, state.clone()));

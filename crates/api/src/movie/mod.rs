@@ -17,6 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::fault;
 use crate::limits::Rule;
 use crate::state::AppState;
 
@@ -38,6 +39,11 @@ pub(crate) fn router(_: &AppState) -> Router<AppState> {
     let routes = names.into_iter().fold(routes, |routes, path| routes.route(path, get(tickets::unknown)));
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
     routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::worded))
+}
+
+/// What answers where this dialect has no route.
+pub(crate) fn unmatched() -> Router<AppState> {
+    Router::new().fallback(fault::unknown_path).layer(from_fn(errors::worded))
 }
 
 /// The description of the routes.
