@@ -1,6 +1,7 @@
 //! The auditor can fail: a store that is made wrong by hand is found wrong, by every kind of wrong.
 
 use harness::box_office::{Buyer, put_seats_on_sale, put_tickets_on_sale};
+use harness::counter;
 use harness::server::{Server, check};
 use harness::store::Store;
 use rusqlite::Connection;
@@ -28,6 +29,14 @@ const WRONGS: &[(&str, &str, &str)] = &[
         "user",
     ),
     ("a wallet has what nobody gave", "INSERT INTO wallets SELECT user_id, 5 FROM reservations LIMIT 1", "wallet"),
+    ("a movie ticket is canceled at no time", "UPDATE movie_tickets SET status = 'canceled'", "movie ticket"),
+    (
+        "one was canceled before it was issued",
+        "UPDATE movie_tickets SET status = 'canceled', canceled_at = 1",
+        "movie ticket",
+    ),
+    ("one is good though it was canceled", "UPDATE movie_tickets SET canceled_at = issued_at", "movie ticket"),
+    ("one was free", "UPDATE movie_tickets SET price = 0", "movie ticket"),
 ];
 
 const GIVE_CLAIM: &str = "UPDATE claims SET reservation_id = (SELECT MAX(id) FROM reservations WHERE seats <> '')
@@ -75,6 +84,7 @@ async fn sold_store() -> Store {
         let booking = held["booking_id"].as_str().expect("an id");
         let _ = buyer.confirm(booking, intent).await.expect("the server answers").expect(200);
     }
+    let _ = counter::issue(client, "movie", None).await.expect("the server answers").expect(201);
     server.kill();
     store
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use harness::bank::Bank;
 use harness::box_office::{Buyer, OnSale, deliver, gateway_event, put_seats_on_sale, seat_statuses};
 use harness::client::Login;
+use harness::counter::Ledger;
 use harness::random::Random;
 use harness::server::{Server, WEBHOOK_SECRET, check};
 use harness::store::Store;
@@ -14,6 +15,7 @@ use harness::store::Store;
 const ROUNDS: usize = 20;
 const WORKERS: usize = 16;
 const PEOPLE: usize = 4;
+const CLERKS: usize = 3;
 
 /// How far a booking had come: what was answered last, and what was asked after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,25 +51,37 @@ async fn what_was_answered_survives_a_kill() {
     let random = Random::announced();
     let store = Store::fresh().await;
     let mut server = Server::start(&store).await;
-    let (mut answered, mut paid) = (0, Vec::new());
+    let (mut answered, mut issued, mut paid) = (0, 0, Vec::new());
     for round in 0..ROUNDS {
         let mut random = random.branch(round);
         let admin = server.client().admin().await;
         let people = server.client().register_many(&format!("round-{round}"), PEOPLE).await;
         let event = put_seats_on_sale(server.client(), &admin, 20, 20).await;
+        let ledger = Ledger::default();
+        let clerks = (0..CLERKS).map(|clerk| {
+            let name = format!("clerk-{round}-{clerk}");
+            tokio::spawn(ledger.clone().work(server.client().clone(), name))
+        });
+        let clerks: Vec<_> = clerks.collect();
         let diary = storm(server, &people, &event, &mut random).await;
+        for clerk in clerks {
+            clerk.await.expect("a clerk does not fail");
+        }
         server = Server::start(&store).await;
         let diary = diary.lock().expect("not poisoned").clone();
         audit(&server, &diary, &people, &event).await;
+        ledger.audit(server.client()).await;
         check(&store).expect("the store is in order");
         answered += diary.len();
+        issued += ledger.answered();
         paid.extend(diary.into_iter().filter(|(_, (_, _, stage))| *stage == Stage::Paid));
     }
     for (id, (buyer, _, _)) in paid {
         becomes_confirmed(&Buyer::new(server.client(), &buyer.login), &id).await;
     }
     assert!(answered > ROUNDS * WORKERS, "only {answered} bookings were answered, so little was tested");
-    println!("{ROUNDS} kills, {answered} answered bookings, all there");
+    assert!(issued > ROUNDS, "only {issued} orders of movie tickets were answered, so little was tested");
+    println!("{ROUNDS} kills, {answered} answered bookings and {issued} orders of movie tickets, all there");
 }
 
 /// Buyers at work until the server is killed under them; gives what they had been answered.

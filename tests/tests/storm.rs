@@ -8,6 +8,7 @@ use harness::box_office::{
     Buyer, OnSale, deliver, gateway_event, put_seats_on_sale, put_tickets_on_sale, seat_statuses,
 };
 use harness::client::{Answer, Client, Login, read};
+use harness::counter;
 use harness::random::Random;
 use harness::server::{Server, check};
 use harness::store::{DATABASE_URL, Store};
@@ -283,6 +284,55 @@ async fn two_servers_on_postgresql_sell_one_house() {
         assert!(map.iter().all(|(_, status)| status == "reserved"), "{map:?}");
     }
     assert_eq!(all_bookings(&scene.buyers).await.len(), 25);
+    scene.in_order();
+}
+
+/// Thirty times the same order at once, half of them at each of these servers; how many of the answers were new.
+async fn order_at_once(servers: [&Client; 2], title: &str, key: Option<&str>) -> (usize, Vec<Answer>) {
+    let orders = (0..30).map(|task| counter::issue(servers[task % 2], title, key));
+    let answers: Vec<Answer> = join_all(orders).await.into_iter().flatten().collect();
+    assert_eq!(tally(answers.iter().cloned().map(Some)), counts([(201, "", 30)]));
+    let new = answers.iter().filter(|answer| !answer.headers.contains_key("idempotent-replayed")).count();
+    (new, answers)
+}
+
+/// One key, one issue: whoever comes while it is under way waits and gets the same answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_key_issues_movie_tickets_once() {
+    let scene = Scene::new(0, &[]).await;
+    let second = match std::env::var(DATABASE_URL) {
+        Ok(_) => Some(Server::start(&scene.store).await),
+        Err(_) => None,
+    };
+    let doors = [scene.client(), second.as_ref().map_or(scene.client(), Server::client)];
+    for round in 0..5 {
+        let key = format!("key-{round}");
+        let (new, answers) = order_at_once(doors, &key, Some(&key)).await;
+        assert!(answers.iter().all(|answer| answer.bytes == answers[0].bytes));
+        assert_eq!((new, counter::tickets(scene.client(), &key).await.len()), (1, counter::TICKETS));
+    }
+    // The storm can tell: without a key each of the thirty is an order of its own.
+    let (new, _) = order_at_once(doors, "no-key", None).await;
+    assert_eq!((new, counter::tickets(scene.client(), "no-key").await.len()), (30, 30 * counter::TICKETS));
+    scene.in_order();
+}
+
+/// Of many who give a ticket back at once one is told that it did; the others that it was done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_movie_ticket_is_refunded_by_one() {
+    let scene = Scene::new(0, &[]).await;
+    for round in 0..5 {
+        let issued = counter::issue(scene.client(), &format!("round-{round}"), None).await.expect("the server answers");
+        let ids = counter::ids(&issued);
+        let refunds = (0..30).map(|_| counter::refund(scene.client(), &ids[..1]));
+        let answers = join_all(refunds).await.into_iter().map(|answer| answer.expect("the server answers").expect(200));
+        let (mut refunded, mut already) = (0, 0);
+        for answer in answers {
+            refunded += usize::from(answer["refunded"] == json!([ids[0]]));
+            already += usize::from(answer["already_canceled"] == json!([ids[0]]));
+        }
+        assert_eq!((refunded, already), (1, 29));
+    }
     scene.in_order();
 }
 

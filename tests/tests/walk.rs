@@ -1,4 +1,4 @@
-//! The walk of the README does what it says, as it is written there.
+//! The walks of the README do what they say, as they are written there.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -48,18 +48,21 @@ fn address(output: &mut impl BufRead) -> Option<String> {
     lines.find_map(|line| Some(line.split_once("is open: ")?.1.trim().to_owned()))
 }
 
-/// The shell block of the README that follows the mark.
-fn walk() -> String {
-    let readme = std::fs::read_to_string(README).expect("there is a README");
-    let (_, marked) = readme.split_once("<!-- walk -->\n```sh\n").expect("the walk is marked");
-    marked.split_once("\n```").expect("the block ends").0.to_owned()
+/// The mark before a shell block of the README, by the walk's name; the first walk has none.
+fn mark(name: &str) -> String {
+    if name.is_empty() { "<!-- walk -->".to_owned() } else { format!("<!-- walk: {name} -->") }
 }
 
-#[tokio::test]
-async fn a_newcomer_buys_two_seats_and_gives_them_back() {
-    let store = Store::fresh().await;
+fn readme() -> String {
+    std::fs::read_to_string(README).expect("there is a README")
+}
+
+/// Walks through a marked block on a server of its own; what is `shown` has to come in this order.
+async fn walk(name: &str, shown: &[&str]) {
+    let (store, readme) = (Store::fresh().await, readme());
     let demo = Demo::start(&store);
-    let script = walk();
+    let (_, marked) = readme.split_once(&format!("{}\n```sh\n", mark(name))).expect("the walk is marked");
+    let script = marked.split_once("\n```").expect("the block ends").0;
     assert!(script.contains(USUAL), "the walk goes to where a server usually is");
     // Where a step fails it stops, where a human would see it and stop too; and it must not go on for ever.
     let mut shell = Command::new("timeout");
@@ -67,7 +70,27 @@ async fn a_newcomer_buys_two_seats_and_gives_them_back() {
     let output = shell.output().expect("there is a shell");
     let text = said(&output);
     assert!(output.status.success(), "{}\n{text}", output.status);
-    let shown = [
+    let mut rest = text.as_str();
+    for step in shown {
+        rest = rest.split_once(step).unwrap_or_else(|| panic!("{step} does not come in its turn:\n{text}")).1;
+    }
+}
+
+macro_rules! walks {
+    ($($test:ident: $name:literal => [$($shown:literal),+ $(,)?];)+) => {
+        /// The walks that are taken.
+        const WALKS: &[&str] = &[$($name),+];
+        $(
+            #[tokio::test]
+            async fn $test() {
+                walk($name, &[$($shown),+]).await;
+            }
+        )+
+    };
+}
+
+walks! {
+    a_newcomer_buys_two_seats_and_gives_them_back: "" => [
         r#""email":"buyer@example.com""#,
         r#""title":""#,
         "VIP-1-1 and VIP-1-2 are free",
@@ -75,14 +98,28 @@ async fn a_newcomer_buys_two_seats_and_gives_them_back() {
         r#""status":"succeeded""#,
         r#""status":"confirmed""#,
         "ticket.svg",
+        "<svg ",
         r#""status":"cancelled""#,
         r#""refund_status":"succeeded""#,
     ];
-    // Each after the one before: the steps are shown in their order.
-    let mut rest = text.as_str();
-    for step in shown {
-        rest = rest.split_once(step).unwrap_or_else(|| panic!("{step} does not come in its turn:\n{text}")).1;
-    }
-    let ticket = std::fs::read_to_string(store.folder().join("ticket.svg")).expect("the ticket was fetched");
-    assert!(ticket.starts_with("<svg "), "{ticket}");
+    movie_tickets_are_issued_once_found_and_refunded: "movie" => [
+        r#""count":2"#,
+        "idempotent-replayed: true",
+        r#"{"detail":"this idempotency key"#,
+        r#""user_id":"anonymous""#,
+        r#""status":"issued""#,
+        r#""total":"#,
+        r#""already_canceled":[],"not_found":["no-such-ticket"]"#,
+        r#"{"refunded":[],"#,
+        r#""status":"canceled""#,
+        r#"{"detail":[{"loc":["body","price_krw"]"#,
+    ];
+}
+
+#[test]
+fn every_marked_walk_is_taken() {
+    let readme = readme();
+    let marks: Vec<&str> = readme.lines().filter(|line| line.starts_with("<!-- walk")).collect();
+    let taken: Vec<String> = WALKS.iter().map(|name| mark(name)).collect();
+    assert_eq!(marks, taken, "in the order of the README");
 }

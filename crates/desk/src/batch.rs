@@ -170,10 +170,7 @@ async fn load<T: Tx>(
 ) -> Result<(), StoreError> {
     let mut wanted = Wanted::default();
     keys.into_iter().for_each(|key| wanted.sort(key));
-    let holders = wanted.holdings.iter().map(|(user, _)| *user).chain(wanted.unpaid.iter().copied());
-    // What is derived from many rows has none to lock: who it is about is locked instead.
-    let holders: BTreeSet<_> = holders.collect();
-    let holders: Vec<_> = holders.into_iter().collect();
+    let holders = wanted.holders();
     // Polled in this order, so sent in this order: the locks of all batches go the same way.
     let (
         emails,
@@ -236,12 +233,22 @@ async fn load<T: Tx>(
     let events = around.catalogue.resolve(tx, events).await?;
     fill(&mut world.events, wanted.events, events);
     fill_stocks(tx, world, (wanted.stocks, stocks), around.now).await?;
-    for of in wanted.holdings {
+    fill_derived(tx, world, (wanted.holdings, wanted.unpaid), around.now).await
+}
+
+/// What is derived from many rows.
+async fn fill_derived<T: Tx>(
+    tx: &T,
+    world: &mut World,
+    (held, owed): (Vec<(engine::id::UserId, EventId)>, Vec<engine::id::UserId>),
+    now: Time,
+) -> Result<(), StoreError> {
+    for of in held {
         let row = holdings(tx, of).await?;
         world.holdings.load(of, Some(row));
     }
-    for user in wanted.unpaid {
-        let row = unpaid(tx, user, around.now).await?;
+    for user in owed {
+        let row = unpaid(tx, user, now).await?;
         world.unpaid.load(user, Some(row));
     }
     Ok(())
@@ -272,6 +279,12 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// What is derived from many rows has none to lock: who it is about is locked instead.
+    fn holders(&self) -> Vec<engine::id::UserId> {
+        let holders = self.holdings.iter().map(|(user, _)| *user).chain(self.unpaid.iter().copied());
+        holders.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     fn sort(&mut self, key: Key) {
         match key {
             Key::Email(key) => self.emails.push(key),

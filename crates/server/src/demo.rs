@@ -6,6 +6,7 @@ use desk::{Desk, EventQuery};
 use engine::catalogue::layout::{SeatRow, section};
 use engine::catalogue::{Billing, CreateEvent, Editor, NewOffer, NewTicketType};
 use engine::money::Won;
+use engine::movie::{IssueTickets, RefundTickets};
 use engine::people::Role;
 use engine::time::{Span, Time};
 
@@ -17,6 +18,13 @@ const ACCOUNTS: [(&str, &str, &str, &str, Role); 3] = [
     ("buyer", "buyer@example.com", "buyer-demo-1", "홍길동", Role::User),
     ("organizer", "organizer@example.com", "organizer-demo-1", "김기획", Role::Organizer),
     ("admin", "admin@example.com", "admin-demo-1", "관리자", Role::Admin),
+];
+
+/// Movie tickets: theater, title, price, how many, whose.
+const MOVIES: [(&str, &str, i64, u32, &str); 3] = [
+    ("달빛시네마 서울", "한강의 밤", 15_000, 4, "anonymous"),
+    ("달빛시네마 서울", "우주로 간 떡볶이", 14_000, 2, "홍길동"),
+    ("바다극장 부산", "한강의 밤", 13_000, 3, "anonymous"),
 ];
 
 /// Puts the demo data into a store without events; gives whether it did.
@@ -39,7 +47,21 @@ pub async fn fill(desk: &Desk) -> Result<bool, Failure> {
     for show in shows() {
         desk.run(show.command(editor, desk.now())).await.map_err(Failure::new)?;
     }
+    movie_tickets(desk).await?;
     Ok(true)
+}
+
+/// A few movie tickets over the counter, one of them given back.
+async fn movie_tickets(desk: &Desk) -> Result<(), Failure> {
+    let mut issued = Vec::new();
+    for (theater, title, price, quantity, holder) in MOVIES {
+        let (theater, title, holder) = (theater.to_owned(), title.to_owned(), holder.to_owned());
+        let command = IssueTickets { theater, title, price: Won(price), quantity, holder, memo: None };
+        issued.extend(desk.run(command).await.map_err(Failure::new)?);
+    }
+    let command = RefundTickets { tickets: issued.split_off(issued.len() - 1), reason: Some("변심".to_owned()) };
+    desk.run(command).await.map_err(Failure::new)?;
+    Ok(())
 }
 
 /// Whether the demo accounts are there to log in with.

@@ -52,6 +52,8 @@ pub enum Scene {
     Holds,
     /// Complete sales: hold, intent, payment, confirmation.
     Sales,
+    /// Movie tickets issued, each under an idempotency key.
+    Movie,
     /// The seat map of an event against a static answer of the same bytes.
     Map,
     /// The same seat map unchanged, by its ETag.

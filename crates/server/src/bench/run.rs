@@ -1,5 +1,6 @@
 //! One measurement after the other.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use tokio::runtime::Runtime;
 use super::child::Server;
 use super::ground::Ground;
 use super::loader::{self, Load, Measured, Script};
-use super::scripts::{Buy, Hold, Same};
+use super::scripts::{Buy, Hold, Issue, Same};
 use super::table::{Floor, Table};
 use super::{BenchArgs, Scene, response};
 use crate::cli::{Failure, runtime};
@@ -144,6 +145,11 @@ impl<'a> Bench<'a> {
         if self.args.wants(Scene::Sales) {
             let (measured, echo) = self.beside_echo(ground, server.address, || Buy::new(ground.clone()))?;
             self.table.rate("complete sales", &measured, "echo", echo, Floor::AtLeast(0.05));
+        }
+        if self.args.wants(Scene::Movie) {
+            let count = Rc::new(Cell::new(0));
+            let (measured, echo) = self.beside_echo(ground, server.address, || Issue(count.clone()))?;
+            self.table.rate("movie tickets, each under a key", &measured, "echo", echo, Floor::AtLeast(0.25));
         }
         self.memory("resident memory at most, holds and sales", &server);
         if self.args.wants(Scene::Map) || self.args.wants(Scene::Etag) {

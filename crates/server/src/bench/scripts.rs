@@ -1,5 +1,6 @@
 //! What the connections do: echo, hold, buy, look.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::ground::{Ground, PRICE};
@@ -68,6 +69,31 @@ impl Script for Hold {
             Step::Done
         } else {
             failed("hold", status, body)
+        }
+    }
+}
+
+/// Issues one movie ticket after the other, each under a key of its own; the count is shared by all connections.
+pub struct Issue(pub Rc<Cell<u64>>);
+
+impl Script for Issue {
+    fn request(&mut self, out: &mut Vec<u8>) {
+        let number = self.0.replace(self.0.get() + 1);
+        let (theater, title) = (number % 50, number % 80);
+        let body = format!(r#"{{"theater_name":"theater {theater}","movie_title":"movie {title}","price_krw":15000}}"#);
+        let head = format!(
+            "POST /tickets/issue HTTP/1.1\r\nhost: bench\r\nidempotency-key: bench-{number:016x}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        out.extend_from_slice(head.as_bytes());
+    }
+
+    fn answer(&mut self, status: u16, body: &[u8]) -> Step {
+        if status == 201 && text(body, "movie_title").is_some() {
+            Step::Done
+        } else {
+            Step::Failed(format!("issue: {status} {}", text(body, "detail").unwrap_or_default()))
         }
     }
 }
