@@ -114,6 +114,24 @@ walks! {
         r#""status":"canceled""#,
         r#"{"detail":[{"loc":["body","price_krw"]"#,
     ];
+    sail_points_buy_two_seats_out_of_the_queue: "sail" => [
+        r#"{"points":100000,"chargeAmount":100000}"#,
+        r#"{"availableDates":[{"date":""#,
+        r#""queuePosition":1}"#,
+        r#""estimatedWaitTime":"0 minutes""#,
+        r#""status":"PENDING""#,
+        r#""totalAmount":100000,"status":"COMPLETED""#,
+        r#""seatNumber":"A1","status":"CONFIRMED""#,
+    ];
+    concert_tokens_have_their_turn_and_the_balance_pays: "concert" => [
+        r#"{"isTurn":true,"#,
+        r#"{"dates":[""#,
+        "seat 1 on ",
+        r#""status":"Reserved""#,
+        r#""newBalance":50000"#,
+        r#""status":"Completed""#,
+        r#""currentBalance":0"#,
+    ];
 }
 
 #[test]

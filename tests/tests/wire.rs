@@ -33,9 +33,22 @@ files! {
     tiketi: events, lapse, payments, reservations, seats,
 }
 
+files! {
+    sail: auth, closed_top_up, idempotency, lapse, passes, passwords, payment, points, queue, reserve, seats, sold_out, tokens,
+}
+
+files! {
+    concert: balance, closed_top_up, dates, idempotency, lapse, own_line, payment, required_token, reservation, sold_out, token, turns, waiting,
+}
+
 /// The dialects with their files.
-const DIALECTS: &[(&str, &[&str])] =
-    &[("ticketing_pro", ticketing_pro::NAMES), ("movie", movie::NAMES), ("tiketi", tiketi::NAMES)];
+const DIALECTS: &[(&str, &[&str])] = &[
+    ("ticketing_pro", ticketing_pro::NAMES),
+    ("movie", movie::NAMES),
+    ("tiketi", tiketi::NAMES),
+    ("sail", sail::NAMES),
+    ("concert", concert::NAMES),
+];
 
 fn folder(dialect: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("wire").join(dialect)

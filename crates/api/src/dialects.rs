@@ -1,7 +1,6 @@
 //! The dialects: which there are, and what each brings to the router.
 
-use axum::{Json, Router};
-use http::StatusCode;
+use axum::Router;
 use utoipa::openapi::OpenApi;
 
 use crate::limits::Rule;
@@ -21,11 +20,6 @@ pub enum Dialect {
     Tiketi,
     /// The house dialect: events, bookings, card payments.
     TicketingPro,
-}
-
-/// There is nothing at this path, in the shape of no dialect.
-async fn unknown() -> (StatusCode, Json<serde_json::Value>) {
-    (StatusCode::NOT_FOUND, Json(serde_json::json!({"error": "There is nothing at this path"})))
 }
 
 impl Dialect {
@@ -76,8 +70,9 @@ impl Dialect {
     /// What answers, at an address of its own, where it has no route; `known` are those it has.
     pub(crate) fn unmatched(self, known: Router, state: &AppState) -> Router {
         let worded = match self {
-            Self::Concert | Self::Sail => Router::new().fallback(unknown),
             Self::Movie => movie::unmatched(),
+            Self::Concert => concert::unmatched(),
+            Self::Sail => sail::unmatched(),
             Self::Tiketi => tiketi::unmatched(),
             Self::TicketingPro => {
                 return Router::new().fallback_service(ticketing_pro::unmatched(known, state.clone()));

@@ -36,6 +36,8 @@ pub struct ApiSettings {
     pub open_top_up: bool,
     /// Whether `concert` wants a token to recharge or to see a balance.
     pub concert_require_token: bool,
+    /// How long a request of `concert` waits for its turn, in milliseconds.
+    pub concert_turn_wait: u64,
     /// Whether `sail` lets people in by their e-mail address alone.
     pub sail_passwordless: bool,
     /// The front ends that browsers may call from (CORS, Socket.IO); empty allows none but our own.
@@ -103,6 +105,7 @@ impl ApiSettings {
             each: Dialect::ALL.map(DialectSettings::usual),
             open_top_up: true,
             concert_require_token: false,
+            concert_turn_wait: 500,
             sail_passwordless: true,
             front_ends: Vec::new(),
             zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(9)),

@@ -155,7 +155,7 @@ fn ticket(name: &str, price: i64, quantity: u32, description: &str) -> NewTicket
 }
 
 fn shows() -> Vec<Show> {
-    vec![concert(), musical(), baseball(), exhibition(), draft()]
+    vec![concert(), festival(), musical(), baseball(), exhibition(), draft()]
 }
 
 fn concert() -> Show {
@@ -170,6 +170,24 @@ fn concert() -> Show {
         in_days: 35,
         lasts_hours: 2,
         rows: hall(&[("VIP", 400, 20, 187_000), ("A", 1_200, 30, 154_000), ("B", 2_400, 40, 121_000)]),
+        types: Vec::new(),
+        publish: true,
+    }
+}
+
+/// A small one, whose seats are called A1, A2, … where sections and numbers are all there is.
+fn festival() -> Show {
+    Show {
+        title: "Summer Rock Fest",
+        description: "작은 공연장에서 가까이 듣는 록의 밤. 네 팀이 차례로 무대에 오릅니다.",
+        category: "festival",
+        venue: "노들섬 라이브하우스",
+        location: "서울특별시 용산구",
+        artist: None,
+        tags: &["록", "라이브", "페스티벌"],
+        in_days: 21,
+        lasts_hours: 4,
+        rows: hall(&[("A", 25, 25, 50_000), ("B", 30, 30, 40_000), ("C", 40, 40, 30_000)]),
         types: Vec::new(),
         publish: true,
     }
@@ -277,7 +295,7 @@ mod tests {
             assert!(event.billing.starts_at > now);
             totals.push(event.offer.total());
         }
-        assert_eq!(totals, [4_000, 1_700, 20_000, 8_120, 12_000]);
+        assert_eq!(totals, [4_000, 95, 1_700, 20_000, 8_120, 12_000]);
     }
 
     #[test]

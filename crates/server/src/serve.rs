@@ -161,6 +161,7 @@ fn settings(config: &Config, address: SocketAddr, at_home: bool) -> Result<ApiSe
         each: Dialect::ALL.map(|dialect| config.dialect(dialect)),
         open_top_up: config.wallet.open_top_up.is_on(at_home),
         concert_require_token: config.concert.require_token.is_on(!at_home),
+        concert_turn_wait: u64::from(config.concert.turn_wait),
         sail_passwordless: config.sail.passwordless.is_on(at_home),
         front_ends: config.front_ends.clone(),
         zone: config.time_zone()?,

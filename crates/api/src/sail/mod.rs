@@ -1,18 +1,34 @@
 //! The dialect `sail`: a queue per concert, holds of several seats, points.
 
+mod auth;
+mod concerts;
+mod errors;
+mod payment;
+mod points;
+mod reservations;
+mod wire;
+
 use axum::Router;
+use axum::middleware::from_fn;
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::fault;
 use crate::limits::Rule;
 use crate::state::AppState;
 
 /// The route table.
 fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
+        .merge(auth::routes())
+        .merge(concerts::routes())
+        .merge(points::routes())
+        .merge(reservations::routes())
+        .merge(payment::routes())
 }
 
-/// How often what may be asked.
+/// How often what may be asked: its clients know of no limits.
 pub(crate) fn limits() -> Vec<Rule> {
     Vec::new()
 }
@@ -20,7 +36,13 @@ pub(crate) fn limits() -> Vec<Rule> {
 /// The routes with the layers of this dialect.
 pub(crate) fn router(_: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
-    routes
+    let routes = routes.method_not_allowed_fallback(errors::wrong_method);
+    routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::envelope))
+}
+
+/// What answers where this dialect has no route.
+pub(crate) fn unmatched() -> Router<AppState> {
+    Router::new().fallback(fault::unknown_path).layer(from_fn(errors::envelope))
 }
 
 /// The description of the routes.

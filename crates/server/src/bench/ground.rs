@@ -7,6 +7,8 @@ use ::desk::{Desk, DeskConfig, Stopped};
 use api::tokens::Tokens;
 use engine::catalogue::layout::section;
 use engine::catalogue::{Billing, CreateEvent, Editor, NewOffer};
+use engine::id::{EventId, LaneId, UserId};
+use engine::lanes::{JoinLane, LaneKind, LanePolicy};
 use engine::money::Won;
 use engine::people::{RegisterUser, Role, User};
 use engine::time::Span;
@@ -29,6 +31,7 @@ pub struct Ground {
     pub seats: u32,
     /// An access token a buyer.
     pub tokens: Vec<String>,
+    buyers: Vec<UserId>,
     free: RefCell<Vec<u32>>,
     random: RefCell<Random>,
 }
@@ -61,7 +64,9 @@ impl Ground {
         let tokens = Tokens::new(secret.reveal().as_bytes(), 7 * DAY, 7 * DAY);
         let now = desk.now();
         desk.close().await;
-        let tokens = buyers?.iter().map(|buyer| tokens.access(buyer, now)).collect();
+        let buyers = buyers?;
+        let tokens = buyers.iter().map(|buyer| tokens.access(buyer, now)).collect();
+        let buyers = buyers.iter().map(|buyer| buyer.id).collect();
         let (mut all, mut free) = known.map_or_else(Default::default, Self::left);
         let first = u32::try_from(all.len()).map_err(Failure::new)?;
         all.extend(made?);
@@ -69,7 +74,8 @@ impl Ground {
         free.extend(first.saturating_mul(seats)..end.saturating_mul(seats));
         let mut random = Random(0x6d61_6570_796f);
         shuffle(&mut free, &mut random);
-        Ok(Rc::new(Self { events: all, seats, tokens, free: RefCell::new(free), random: RefCell::new(random) }))
+        let (free, random) = (RefCell::new(free), RefCell::new(random));
+        Ok(Rc::new(Self { events: all, seats, tokens, buyers, free, random }))
     }
 
     fn left(&self) -> (Vec<String>, Vec<u32>) {
@@ -78,17 +84,57 @@ impl Ground {
 
     /// A random seat nobody asked for yet; any random seat when all were.
     pub fn wish(&self) -> Wish<'_> {
-        let mut random = self.random.borrow_mut();
-        let all = self.seats * u32::try_from(self.events.len()).unwrap_or(u32::MAX);
-        let place = self.free.borrow_mut().pop().unwrap_or_else(|| random.below(all));
-        let (event, ordinal) = (place / self.seats, place % self.seats);
-        let buyer = random.below(u32::try_from(self.tokens.len()).unwrap_or(u32::MAX));
+        let (event, ordinal) = self.place();
+        let buyer = self.random.borrow_mut().below(u32::try_from(self.tokens.len()).unwrap_or(u32::MAX));
         Wish {
-            event: &self.events[event as usize],
+            event: &self.events[event],
             seat: format!("A-{}-{}", ordinal / SEATS_PER_ROW + 1, ordinal % SEATS_PER_ROW + 1),
             token: &self.tokens[buyer as usize],
         }
     }
+
+    /// As [`Ground::wish`], of a buyer inside the event's queue, the seat by its id.
+    pub fn wish_inside(&self) -> Wish<'_> {
+        let (event, ordinal) = self.place();
+        let own = self.tokens.len().saturating_sub(event).div_ceil(self.events.len());
+        let buyer = self.random.borrow_mut().below(u32::try_from(own).unwrap_or(u32::MAX)) as usize;
+        let seat = event_id(&self.events[event]).seat(ordinal);
+        let token = &self.tokens[event + buyer * self.events.len()];
+        Wish { event: &self.events[event], seat: api::ids::uuid(seat), token }
+    }
+
+    /// The event and the ordinal of the next seat to ask for.
+    fn place(&self) -> (usize, u32) {
+        let all = self.seats * u32::try_from(self.events.len()).unwrap_or(u32::MAX);
+        let free = self.free.borrow_mut().pop();
+        let place = free.unwrap_or_else(|| self.random.borrow_mut().below(all));
+        ((place / self.seats) as usize, place % self.seats)
+    }
+
+    /// Lets each buyer into the queue of one event, one after the other, with no server on the store.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn let_in(&self, config: DeskConfig) -> Result<(), Failure> {
+        let desk = Desk::open(config).await.map_err(Failure::new)?;
+        let hour = Span::seconds(3_600);
+        let inside = u32::try_from(self.buyers.len()).unwrap_or(u32::MAX);
+        let policy =
+            LanePolicy { inside, pass: hour, absent: hour, sliding: false, requeue: false, life: None, most: None };
+        let mut joining = JoinSet::new();
+        for (buyer, event) in self.buyers.iter().zip(self.events.iter().cycle()) {
+            let lane = LaneId::new(Some(event_id(event)), LaneKind::Sail);
+            let (desk, join) = (desk.clone(), JoinLane { lane, user: *buyer, policy, paused: false });
+            joining.spawn(async move { desk.run(join).await });
+        }
+        let joined: Result<Vec<_>, Stopped> = joining.join_all().await.into_iter().collect();
+        desk.close().await;
+        joined.map(drop).map_err(Failure::new)
+    }
+}
+
+fn event_id(text: &str) -> EventId {
+    api::ids::parse_event(text).expect("the ids of the ground's own events are ids")
 }
 
 async fn make(desk: &Desk, events: usize, seats: u32) -> Result<Vec<String>, Failure> {
@@ -173,6 +219,7 @@ mod tests {
             events: vec!["e".to_owned(), "f".to_owned()],
             seats: 150,
             tokens: vec!["t".to_owned(), "u".to_owned()],
+            buyers: vec![UserId(1), UserId(2)],
             free: RefCell::new(places),
             random: RefCell::new(Random(7)),
         };

@@ -58,6 +58,8 @@ pub enum Scene {
     Map,
     /// The same seat map unchanged, by its ETag.
     Etag,
+    /// Holds through `sail`, inside its queue.
+    Sail,
     /// Holds with gathering off.
     Ungathered,
     /// Holds with ten times the seats in the store.

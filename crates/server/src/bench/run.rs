@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use super::child::Server;
 use super::ground::Ground;
 use super::loader::{self, Load, Measured, Script};
-use super::scripts::{Buy, Hold, Issue, Same};
+use super::scripts::{Buy, Hold, Issue, SailHold, Same};
 use super::table::{Floor, Table};
 use super::{BenchArgs, Scene, response};
 use crate::cli::{Failure, runtime};
@@ -30,6 +30,9 @@ pub fn all(args: &BenchArgs) -> Result<Table, Failure> {
     let mut bench = Bench::new(args, &runtime)?;
     let small = bench.prepare(args.events, None)?;
     let gathered = bench.first_server(&small)?;
+    if args.wants(Scene::Sail) {
+        bench.sail(&small)?;
+    }
     if args.wants(Scene::Ungathered) {
         bench.ungathered(&small, &gathered)?;
     }
@@ -85,13 +88,22 @@ impl<'a> Bench<'a> {
 
     /// Makes more events, with no server on the store.
     fn prepare(&self, events: u16, known: Option<&Ground>) -> Result<Rc<Ground>, Failure> {
+        let made = Ground::prepare(self.desk(), &self.secret, usize::from(events), self.args.seats, known);
+        self.runtime.block_on(made)
+    }
+
+    /// A desk of its own, for when no server is on the store.
+    fn desk(&self) -> DeskConfig {
         let store = match &self.args.database_url {
             Some(url) => StoreConfig::Postgres(url.clone()),
             None => StoreConfig::Sqlite(self.scratch.0.clone()),
         };
-        let config = DeskConfig { store, queue: 16_384, batch: 1_024, gatherers: 1, readers: 1 };
-        let made = Ground::prepare(config, &self.secret, usize::from(events), self.args.seats, known);
-        self.runtime.block_on(made)
+        DeskConfig { store, queue: 16_384, batch: 1_024, gatherers: 1, readers: 1 }
+    }
+
+    /// How much of the echo's rate holds have to reach.
+    fn hold_floor(&self) -> Floor {
+        Floor::AtLeast(if self.postgres() { 0.20 } else { 0.25 })
     }
 
     fn start(&self, more: &[(&'static str, &str)]) -> Result<Server, Failure> {
@@ -135,7 +147,7 @@ impl<'a> Bench<'a> {
         let server = self.start(&[])?;
         let echo = self.measure(self.echo.address, || Same::echo(ground))?;
         self.table.rate("JSON echo (the ceiling)", &echo, "itself", echo.rate(), Floor::None);
-        let floor = Floor::AtLeast(if self.postgres() { 0.20 } else { 0.25 });
+        let floor = self.hold_floor();
         // What gathering brings is told as a ratio to this.
         let others = [Scene::Holds, Scene::Ungathered];
         let holds = match others.into_iter().any(|scene| self.args.wants(scene)) {
@@ -183,6 +195,15 @@ impl<'a> Bench<'a> {
             let (measured, echo) = self.beside_echo(ground, server.address, || Same::get(&path, &header, 304))?;
             self.table.rate("seat map unchanged (ETag)", &measured, "echo", echo, Floor::AtLeast(0.6));
         }
+        Ok(())
+    }
+
+    /// Holds through `sail`, its queue so wide that nobody waits.
+    fn sail(&mut self, ground: &Rc<Ground>) -> Result<(), Failure> {
+        self.runtime.block_on(ground.let_in(self.desk()))?;
+        let server = self.start(&[("SAIL_INSIDE", "1000000"), ("SAIL_PASS_SECONDS", "3600")])?;
+        let (measured, echo) = self.beside_echo(ground, server.address, || SailHold(ground.clone()))?;
+        self.table.rate("holds through sail", &measured, "echo", echo, self.hold_floor());
         Ok(())
     }
 

@@ -98,6 +98,25 @@ impl Script for Issue {
     }
 }
 
+/// Holds one random seat after the other through `sail`, as somebody inside the event's queue.
+pub struct SailHold(pub Rc<Ground>);
+
+impl Script for SailHold {
+    fn request(&mut self, out: &mut Vec<u8>) {
+        let wish = self.0.wish_inside();
+        let body = format!(r#"{{"concertId":"{}","seatIds":["{}"]}}"#, wish.event, wish.seat);
+        post(out, "/reservation/seat", wish.token, &body);
+    }
+
+    fn answer(&mut self, status: u16, body: &[u8]) -> Step {
+        if status == 201 && text(body, "status") == Some("PENDING") {
+            Step::Done
+        } else {
+            failed("sail hold", status, body)
+        }
+    }
+}
+
 /// Where a purchase is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {

@@ -105,6 +105,7 @@ pub struct Concert {
     #[serde(flatten)]
     pub spoken: Spoken,
     pub require_token: Switch,
+    pub turn_wait: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

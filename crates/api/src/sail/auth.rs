@@ -1,0 +1,154 @@
+//! Accounts and tokens: an e-mail address is enough while `sail.passwordless` is on.
+
+use axum::extract::State;
+use axum::response::Response;
+use engine::people::{RegisterUser, Role, User};
+use engine::refusal::Refusal;
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::errors::{ApiError, Problems, Unknown, WriteProblems, act, answer};
+use crate::email::is_email;
+use crate::once::{self, Bare, Posted};
+use crate::state::AppState;
+use crate::{caller, ids};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default().routes(routes!(register)).routes(routes!(login)).routes(routes!(refresh))
+}
+
+/// Who wants to come in.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = sail::Account)]
+struct Account {
+    #[schema(examples("user@example.com"), format = Email)]
+    email: String,
+    /// Of an account that has one; required where `sail.passwordless` is off.
+    #[schema(min_length = 8, max_length = 128, format = Password)]
+    password: Option<String>,
+}
+
+impl Account {
+    fn check(&self, state: &AppState) -> Result<(), ApiError> {
+        if !is_email(self.email.trim()) {
+            return Err(ApiError::bad_request("email: must be an e-mail address"));
+        }
+        match &self.password {
+            None if !state.settings.sail_passwordless => Err(ApiError::bad_request("password: is required")),
+            Some(password) if !(8..=128).contains(&password.chars().count()) => {
+                Err(ApiError::bad_request("password: must have 8 to 128 characters"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The tokens of somebody who came in.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = sail::Session)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    #[schema(format = "uuid")]
+    user_id: String,
+    access_token: String,
+    /// Gives new access tokens at `/auth/refresh` until it runs out.
+    refresh_token: String,
+}
+
+impl Session {
+    fn of(user: &User, state: &AppState) -> Self {
+        let now = state.desk.now();
+        Self {
+            user_id: ids::uuid(user.id.0),
+            access_token: state.tokens.access(user, now),
+            refresh_token: state.tokens.refresh(user, now),
+        }
+    }
+}
+
+/// Makes an account. Its wallet is empty.
+#[utoipa::path(
+    post, path = "/auth/register", operation_id = "sail_register", tag = "sail", request_body = Account,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
+    responses((status = 201, description = "The new account's tokens", body = Session), Problems, WriteProblems)
+)]
+async fn register(State(state): State<AppState>, posted: Posted<Account>) -> Result<Response, ApiError> {
+    let Posted { body, attempt } = posted;
+    body.check(&state)?;
+    // Before the hash is computed: that is what a repeated registration would cost.
+    if let Some(answer) = once::replayed(&state, &attempt).await? {
+        return Ok(answer);
+    }
+    let password_hash = match body.password {
+        Some(password) => Some(state.passwords.hash(password).await?),
+        None => None,
+    };
+    let name = body.email.trim().split('@').next().unwrap_or_default().to_owned();
+    let command = RegisterUser { email: body.email, password_hash, name, phone: None, role: Role::User };
+    let signing = state.clone();
+    act(&state, &attempt, command, StatusCode::CREATED, move |user: &User| Session::of(user, &signing)).await
+}
+
+/// Lets somebody in who has an account.
+#[utoipa::path(
+    post, path = "/auth/login", operation_id = "sail_login", tag = "sail", request_body = Account,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
+    responses((status = 200, description = "The account's tokens", body = Session), Problems, Unknown, WriteProblems)
+)]
+async fn login(State(state): State<AppState>, posted: Posted<Account>) -> Result<Response, ApiError> {
+    let Posted { body, attempt } = posted;
+    body.check(&state)?;
+    if let Some(answer) = once::replayed(&state, &attempt).await? {
+        return Ok(answer);
+    }
+    let user = state.desk.user_by_email(&body.email).await?.ok_or(Refusal::UserUnknown)?;
+    if !may_enter(&user, body.password, &state).await? {
+        return Err(ApiError::unauthorized("this account cannot be entered so"));
+    }
+    let session = answer(StatusCode::OK, &Session::of(&user, &state));
+    Ok(once::keep(&state, &attempt, session).await?)
+}
+
+/// An account with a password is entered by it. One without stands open to its address alone, where that is allowed
+/// and nobody but a buyer comes of it: who signs in at another service has no password here, whatever the role.
+async fn may_enter(user: &User, password: Option<String>, state: &AppState) -> Result<bool, ApiError> {
+    match (&user.password_hash, password) {
+        (None, _) => Ok(state.settings.sail_passwordless && user.role == Role::User),
+        (Some(_), None) => Ok(false),
+        (Some(stored), Some(password)) => Ok(state.passwords.verify(password, Some(stored.clone())).await?),
+    }
+}
+
+/// A new access token.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = sail::Renewed)]
+#[serde(rename_all = "camelCase")]
+struct Renewed {
+    access_token: String,
+}
+
+/// Gives a new access token for the refresh token in the `Authorization` header.
+#[utoipa::path(
+    post, path = "/auth/refresh", operation_id = "sail_refresh", tag = "sail", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
+    responses((status = 200, description = "A new access token", body = Renewed), Problems, WriteProblems)
+)]
+async fn refresh(State(state): State<AppState>, headers: HeaderMap, posted: Bare) -> Result<Response, ApiError> {
+    let invalid = || ApiError::unauthorized("the refresh token is not valid");
+    let now = state.desk.now();
+    let token = caller::bearer_of(&headers).and_then(|token| state.tokens.read_refresh(token, now));
+    let token = token.ok_or_else(invalid)?;
+    if state.desk.token_revoked(token.token).await? {
+        return Err(invalid());
+    }
+    let user = state.desk.user(token.user).await?.ok_or_else(invalid)?;
+    // The body says nothing and the key's owner is not signed in: the token tells people apart.
+    let attempt = posted.attempt.of(user.id);
+    if let Some(answer) = once::replayed(&state, &attempt).await? {
+        return Ok(answer);
+    }
+    let renewed = answer(StatusCode::OK, &Renewed { access_token: state.tokens.access(&user, now) });
+    Ok(once::keep(&state, &attempt, renewed).await?)
+}
