@@ -22,7 +22,7 @@ macro_rules! files {
 files! {
     ticketing_pro:
     auth, bad_input, bookings, envelope, events, general_admission, idempotency, lapse, payment, queue, queue_lapse,
-    rate_limits, selling, staff, tickets, tokens, webhook,
+    rate_limits, search, selling, staff, tickets, tokens, webhook,
 }
 
 files! {

@@ -10,6 +10,7 @@
 //! | [`ids`], [`clock`], [`calendar`], [`money`], [`seat_pages`] | values as they go over the wire |
 //! | [`limits`], [`cors`], [`observe`] | layers: rate limits, web front ends, log and metrics |
 //! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
+//! | [`indexing`] | keeps the search index true to the store |
 //! | [`operations`], [`description`] | health, metrics; OpenAPI |
 //!
 //! The server inserts an `axum::extract::ConnectInfo<SocketAddr>` into every request, so that limits know clients.
@@ -27,6 +28,7 @@ pub mod envelope;
 pub mod fault;
 pub mod gateway;
 pub mod ids;
+pub mod indexing;
 pub mod limits;
 pub mod money;
 pub mod movie;

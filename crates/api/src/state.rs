@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use desk::Desk;
 use metrics_exporter_prometheus::PrometheusHandle;
+use search::Search;
 use waiting_room::WaitingRoom;
 
 use crate::dialects::Dialect;
@@ -145,6 +146,8 @@ pub struct Shared {
     pub metrics: PrometheusHandle,
     /// The meters of requests.
     pub meters: Meters,
+    /// The search index.
+    pub search: Search,
     /// Rendered seat maps.
     pub seat_pages: SeatPages,
 }
@@ -152,7 +155,13 @@ pub struct Shared {
 impl AppState {
     /// Puts the parts together, and starts the waiting room: it needs a runtime to run in.
     #[must_use]
-    pub fn new(desk: Desk, gateway: Gateways, metrics: PrometheusHandle, settings: ApiSettings) -> Self {
+    pub fn new(
+        desk: Desk,
+        gateway: Gateways,
+        metrics: PrometheusHandle,
+        search: Search,
+        settings: ApiSettings,
+    ) -> Self {
         Self(Arc::new(Shared {
             tokens: Tokens::new(&settings.jwt_secret, settings.access_seconds, settings.refresh_seconds),
             passwords: Passwords::new(settings.password_threads),
@@ -161,6 +170,7 @@ impl AppState {
             meters: Meters::default(),
             seat_pages: SeatPages::new(settings.seat_page_bytes),
             rooms: WaitingRoom::start(desk.clone(), crate::queues::policies(&settings)),
+            search,
             desk,
             settings,
             gateway,

@@ -70,7 +70,8 @@ impl Edge {
         let mut settings = ApiSettings::new("http://127.0.0.1:8000".to_owned(), SECRET.to_vec());
         settings.rate_limits = false;
         change(&mut settings);
-        let state = AppState::new(desk, gateway, metrics, settings);
+        let search = search::Search::in_memory().expect("an index");
+        let state = AppState::new(desk, gateway, metrics, search, settings);
         Self { router: api::router(state.clone()), state, folder }
     }
 

@@ -18,6 +18,26 @@ use crate::value::{Columns, IntoValue as _, Kind, Value};
 use crate::views::View;
 use crate::{EventQuery, EventSort, ReservationQuery, SeatMap, SeatStretch, Unavailable};
 
+pub(crate) const EVENT_VERSIONS: &str = "SELECT id, version FROM events WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// The most keys one query lists.
+const MOST_LISTED: usize = 100;
+
+/// Placeholders for so many values.
+fn list(count: usize) -> String {
+    let places: Vec<String> = (1..=count).map(|place| format!("?{place}")).collect();
+    places.join(", ")
+}
+
+/// How many tickets of each of so many types are held and have lapsed; the moment comes after the types.
+pub(crate) fn lapsed_of(types: usize) -> String {
+    format!(
+        "SELECT ticket_type_id, CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM portions WHERE ticket_type_id IN ({}) \
+         AND claimed_until > 0 AND claimed_until <= ?{} GROUP BY ticket_type_id",
+        list(types),
+        types + 1
+    )
+}
+
 impl Desk {
     /// The person with an id.
     ///
@@ -90,11 +110,21 @@ impl Desk {
     /// As [`Desk::user`].
     pub async fn stocks(&self, events: &[EventId]) -> Result<Vec<Stock>, Unavailable> {
         let mut stocks = Vec::new();
-        for event in events {
-            let own: Vec<Stock> = self.0.reads.select("WHERE event_id = ?1", vec![event.0.value()]).await?;
-            for mut stock in own {
-                stock.lapsed = self.lapsed_of(stock.ticket_type).await?;
-                stocks.push(stock);
+        for some in events.chunks(MOST_LISTED) {
+            let params: Vec<Value> = some.iter().map(|event| event.0.value()).collect();
+            stocks.extend(
+                self.0.reads.select::<Stock>(&format!("WHERE event_id IN ({})", list(some.len())), params).await?,
+            );
+        }
+        let now = self.now();
+        for some in stocks.chunks_mut(MOST_LISTED) {
+            let mut params: Vec<Value> = some.iter().map(|stock| stock.ticket_type.0.value()).collect();
+            params.push(now.0.value());
+            let rows = self.0.reads.query(&lapsed_of(some.len()), params, &[Kind::Bytes, Kind::Int]).await?;
+            for row in rows {
+                let mut columns = Columns::new(row);
+                let (ticket_type, lapsed) = (columns.id::<TicketTypeId>()?, columns.count()?);
+                some.iter_mut().filter(|own| own.ticket_type == ticket_type).for_each(|own| own.lapsed = lapsed);
             }
         }
         Ok(stocks)
@@ -113,6 +143,33 @@ impl Desk {
     async fn lapsed_of(&self, ticket_type: TicketTypeId) -> Result<u32, Unavailable> {
         let params = vec![ticket_type.0.value(), self.now().0.value()];
         Ok(u32::try_from(self.0.reads.number(LAPSED, params).await?).unwrap_or(u32::MAX))
+    }
+
+    /// Events as the store has them now, whatever memory says; those there are of these, in no order.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn stored_events(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>, Unavailable> {
+        let mut events = Vec::with_capacity(ids.len());
+        for some in ids.chunks(MOST_LISTED) {
+            let params = some.iter().map(|id| id.0.value()).collect();
+            events.extend(self.0.reads.select(&format!("WHERE id IN ({})", list(some.len())), params).await?);
+        }
+        Ok(events)
+    }
+
+    /// Ids and versions of the events after an id, in order, at most so many.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn event_versions(&self, after: EventId, most: i64) -> Result<Vec<(EventId, i64)>, Unavailable> {
+        let params = vec![after.0.value(), most.value()];
+        let rows = self.0.reads.query(EVENT_VERSIONS, params, &[Kind::Bytes, Kind::Int]).await?;
+        let read = |row| {
+            let mut columns = Columns::new(row);
+            Ok((columns.id()?, columns.int()?))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// How many seats and tickets of each event are free, in the order asked.

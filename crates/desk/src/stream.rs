@@ -22,6 +22,8 @@ use crate::{Stopped, Unavailable};
 pub(crate) const LAST: &str = "SELECT COALESCE(MAX(position), 0) FROM outbox";
 pub(crate) const AFTER: &str = "SELECT position, made_at, fact, event_id, subject, body FROM outbox \
      WHERE position > ?1 AND position <= ?2 AND fact <> 'lane_moved' ORDER BY position LIMIT ?3";
+pub(crate) const CHANGED_EVENTS: &str = "SELECT DISTINCT event_id FROM outbox \
+     WHERE position > ?1 AND position <= ?2 AND fact IN ('event_changed', 'event_deleted')";
 /// The most entries read at a time for live listeners.
 const PAGE: usize = 500;
 /// How many entries a live listener may be behind.
@@ -220,6 +222,21 @@ impl Desk {
         let kinds = &[Kind::Int, Kind::Int, Kind::Text, Kind::Bytes, Kind::Bytes, Kind::Text];
         let rows = self.0.reads.query(AFTER, params, kinds).await?;
         Ok(rows.into_iter().map(Entry::read).collect::<Result<_, _>>()?)
+    }
+
+    /// The events that were made, changed or deleted after a position, in no order, and the position this is true at.
+    ///
+    /// # Errors
+    /// As [`Desk::stream_after`].
+    pub async fn events_changed_after(&self, position: u64) -> Result<(Vec<EventId>, u64), Unavailable> {
+        let end = self.stream_end().await?;
+        if position >= end {
+            return Ok((Vec::new(), end));
+        }
+        let params = vec![position.cast_signed().value(), end.cast_signed().value()];
+        let rows = self.0.reads.query(CHANGED_EVENTS, params, &[Kind::Bytes]).await?;
+        let ids = rows.into_iter().map(|row| Columns::new(row).id());
+        Ok((ids.collect::<Result<_, _>>()?, end))
     }
 
     /// The position up to which the stream can be read: all that was answered before this was asked is at or below it

@@ -17,7 +17,14 @@ const MOST_SEATS: usize = 8_000_000;
 
 /// The views of the events that were looked at lately.
 #[derive(Default)]
-pub(crate) struct Views(Mutex<HashMap<EventId, Arc<View>>>);
+pub(crate) struct Views(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    views: HashMap<EventId, Arc<View>>,
+    /// The seats of all of them.
+    seats: usize,
+}
 
 /// The seats of one event.
 pub(crate) struct View {
@@ -48,17 +55,17 @@ pub(crate) struct Glance {
 impl Views {
     /// The view of an event with this many seats, filled or not.
     pub(crate) fn view(&self, event: EventId, seats: u32, seed: u64) -> Arc<View> {
-        let mut views = self.0.lock();
-        if let Some(view) = views.get(&event) {
+        let mut kept = self.0.lock();
+        if let Some(view) = kept.views.get(&event) {
             return view.clone();
         }
-        let kept: usize = views.values().map(|view| view.seats.lock().until.len()).sum();
-        if kept + seats as usize > MOST_SEATS {
+        if kept.seats + seats as usize > MOST_SEATS {
             // Rare, and what is looked at again is filled again: no order of use is kept for it.
-            views.clear();
+            *kept = Kept::default();
         }
         let view = Arc::new(View { filled: OnceCell::new(), seats: Mutex::new(Seats::new(seats, seed)) });
-        views.insert(event, view.clone());
+        kept.seats += seats as usize;
+        kept.views.insert(event, view.clone());
         view
     }
 
@@ -68,7 +75,7 @@ impl Views {
         for claim in claims {
             let event = claim.seat.0;
             if last.as_ref().is_none_or(|(id, _)| *id != event) {
-                last = Some((event, self.0.lock().get(&event).cloned()));
+                last = Some((event, self.0.lock().views.get(&event).cloned()));
             }
             if let Some((_, Some(view))) = &last {
                 view.seats.lock().apply(claim.seat.1, claim.version, claim.until);
@@ -78,7 +85,7 @@ impl Views {
 
     /// Takes claims of an event that others changed, if it has a view.
     pub(crate) fn fill(&self, event: EventId, claims: Vec<(u32, i64, Time)>) {
-        let view = self.0.lock().get(&event).cloned();
+        let view = self.0.lock().views.get(&event).cloned();
         if let Some(view) = view {
             view.fill(claims);
         }
@@ -86,12 +93,15 @@ impl Views {
 
     /// Drops all views.
     pub(crate) fn forget_all(&self) {
-        self.0.lock().clear();
+        *self.0.lock() = Kept::default();
     }
 
     /// Drops the view of an event, so that the next look fills it anew.
     pub(crate) fn forget(&self, event: EventId) {
-        self.0.lock().remove(&event);
+        let mut kept = self.0.lock();
+        if let Some(view) = kept.views.remove(&event) {
+            kept.seats -= view.count() as usize;
+        }
     }
 }
 

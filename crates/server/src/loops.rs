@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::AppState;
+use api::indexing::Indexer;
 use desk::{Desk, Stopped};
 use engine::holds::ExpireReservation;
 use engine::id::JobId;
@@ -22,6 +23,8 @@ const JOBS_AT_ONCE: usize = 64;
 const JOBS_POLL: Duration = Duration::from_millis(50);
 /// What jobs under way get when the server stops.
 const JOBS_GRACE: Duration = Duration::from_secs(10);
+/// How often the search index looks for what changed.
+const INDEX_EVERY: Duration = Duration::from_millis(200);
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// The longest wait after an error.
@@ -66,6 +69,7 @@ pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
     let room = Arc::new(Semaphore::new(JOBS_AT_ONCE));
     let under_way = UnderWay::default();
     let (expiry, tidying) = (state.desk.clone(), state.desk.clone());
+    let indexer = Arc::new(Indexer::new(state));
     let (jobs, own, metrics) = (state.clone(), room.clone(), state.clone());
     let (leases, held) = (state.desk.clone(), under_way.clone());
     let running = vec![
@@ -73,6 +77,7 @@ pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
         tokio::spawn(repeat("jobs", stop.clone(), move || take_jobs(jobs.clone(), own.clone(), under_way.clone()))),
         tokio::spawn(repeat("leases", stop.clone(), move || renew_leases(leases.clone(), held.clone()))),
         tokio::spawn(repeat("tidy", stop.clone(), move || tidy(tidying.clone()))),
+        tokio::spawn(repeat("search", stop.clone(), move || index(indexer.clone()))),
         tokio::spawn(repeat("metrics", stop.clone(), move || drain_metrics(metrics.clone()))),
     ];
     Loops { running, room }
@@ -227,6 +232,12 @@ async fn tidy(desk: Desk) -> Result<Next, String> {
         tracing::info!(rows, "tidied up");
     }
     Ok(Next::After(TIDY_EVERY))
+}
+
+/// Takes into the search index what happened.
+async fn index(indexer: Arc<Indexer>) -> Result<Next, String> {
+    indexer.catch_up().await.map_err(text)?;
+    Ok(Next::After(INDEX_EVERY))
 }
 
 /// What was measured is kept in full until it is drained.

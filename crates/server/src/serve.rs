@@ -9,6 +9,7 @@ use api::gateway::{GatewayConfig, Gateways};
 use api::{ApiSettings, AppState, Dialect};
 use desk::Desk;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use search::{Search, SearchError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -71,7 +72,9 @@ async fn serve(config: &Config, doors: &[Door], demo: bool) -> Result<ExitCode, 
     account::first_admin(&desk, &config.admin.email, &config.admin.password).await?;
     let demo = demo && (demo::fill(&desk).await? || demo::is_there(&desk).await?);
     let gateways = gateways(config)?;
-    let state = AppState::new(desk.clone(), gateways, metrics, settings(config, address, at_home)?);
+    let search = open_search(config)?;
+    let settings = settings(config, address, at_home)?;
+    let state = AppState::new(desk.clone(), gateways, metrics, search, settings);
     if demo || std::io::stdout().is_terminal() {
         print!("{}", demo::welcome(address, demo));
     }
@@ -137,6 +140,23 @@ fn record() -> Result<PrometheusHandle, Failure> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
         .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_commands".to_owned()), &SIZES));
     builder.and_then(PrometheusBuilder::install_recorder).map_err(Failure::new)
+}
+
+/// How many servers that share a database may share a data folder as well.
+const MOST_SHARING: u32 = 16;
+
+/// The search index of this process, in the data folder. Servers that share the folder have one each.
+fn open_search(config: &Config) -> Result<Search, Failure> {
+    let synonyms = config.data.join("synonyms.txt");
+    let mut opened = Err(SearchError::Taken);
+    for number in 0..MOST_SHARING {
+        let name = if number == 0 { "search".to_owned() } else { format!("search-{number}") };
+        opened = Search::open(&config.data.join(name), api::indexing::CARDS, &synonyms);
+        if !matches!(opened, Err(SearchError::Taken)) {
+            break;
+        }
+    }
+    opened.map_err(Failure::new)
 }
 
 fn gateways(config: &Config) -> Result<Gateways, Failure> {

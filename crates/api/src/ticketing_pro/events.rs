@@ -104,7 +104,7 @@ impl ListQuery {
 
 /// A bound between prices, as the whole price it comes to. The cast saturates: beyond the range is beyond all prices.
 #[expect(clippy::cast_possible_truncation, reason = "float casts saturate")]
-fn bound(field: &'static str, value: Option<f64>, round: fn(f64) -> f64) -> Result<Option<i64>, ApiError> {
+pub(super) fn bound(field: &'static str, value: Option<f64>, round: fn(f64) -> f64) -> Result<Option<i64>, ApiError> {
     match value {
         Some(value) if !value.is_finite() || value < 0.0 => {
             Err(ApiError::field(field, "must be a number, not negative"))
@@ -114,7 +114,7 @@ fn bound(field: &'static str, value: Option<f64>, round: fn(f64) -> f64) -> Resu
 }
 
 /// Times are shown in whole seconds, so a bound includes all of its second.
-fn whole_second(time: Time) -> Time {
+pub(super) fn whole_second(time: Time) -> Time {
     Time(time.0 - time.0.rem_euclid(1_000_000) + 999_999)
 }
 

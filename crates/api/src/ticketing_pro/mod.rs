@@ -7,6 +7,7 @@ mod event_input;
 mod events;
 mod payment;
 mod queue;
+mod search;
 mod seats;
 mod tickets;
 mod users;
@@ -15,6 +16,7 @@ mod wire;
 pub use errors::{ApiError, ErrorBody, ErrorEnvelope, ReadProblems, WriteProblems, act, code};
 #[cfg(test)]
 pub(crate) use event_input::tests::event as event_of;
+pub(crate) use search::{CARDS, card};
 
 use std::convert::Infallible;
 use std::num::NonZeroU32;
@@ -45,6 +47,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(tickets::routes())
         .merge(users::routes())
         .merge(queue::routes())
+        .merge(search::routes())
 }
 
 /// How often what may be asked.
@@ -59,6 +62,7 @@ pub(crate) fn limits() -> Vec<Rule> {
         rule(Method::POST, &["/api/bookings"], 20),
         rule(Method::POST, &["/api/payment/create-intent"], 30),
         rule(Method::GET, &["/api/events"], 100),
+        rule(Method::GET, &["/api/search/events"], 60),
     ]
 }
 

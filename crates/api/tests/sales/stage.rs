@@ -74,7 +74,8 @@ impl Stage {
         settings.stripe_webhook_secret = Some(WEBHOOK_SECRET.to_owned());
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let gateway = Gateways::new(gateway).expect("a gateway");
-        let state = AppState::new(desk, gateway, metrics, settings);
+        let search = search::Search::in_memory().expect("an index");
+        let state = AppState::new(desk, gateway, metrics, search, settings);
         let admin = person(&state, "admin@box.office", Role::Admin).await;
         let event = on_sale(&state, &admin).await;
         let token = state.tokens.access(&admin, state.desk.now());

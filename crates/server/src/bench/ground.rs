@@ -11,7 +11,7 @@ use engine::id::{EventId, LaneId, UserId};
 use engine::lanes::{JoinLane, LaneKind, LanePolicy};
 use engine::money::Won;
 use engine::people::{RegisterUser, Role, User};
-use engine::time::Span;
+use engine::time::{Span, Time};
 use tokio::task::JoinSet;
 
 use crate::cli::Failure;
@@ -21,7 +21,8 @@ use crate::config::Secret;
 pub const PRICE: i64 = 50_000;
 const SEATS_PER_ROW: u32 = 50;
 const BUYERS: usize = 2_000;
-const DAY: i64 = 86_400;
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
 
 /// Events and buyers, shared by all connections.
 pub struct Ground {
@@ -72,7 +73,7 @@ impl Ground {
         all.extend(made?);
         let end = u32::try_from(all.len()).map_err(Failure::new)?;
         free.extend(first.saturating_mul(seats)..end.saturating_mul(seats));
-        let mut random = Random(0x6d61_6570_796f);
+        let mut random = Random::new();
         shuffle(&mut free, &mut random);
         let (free, random) = (RefCell::new(free), RefCell::new(random));
         Ok(Rc::new(Self { events: all, seats, tokens, buyers, free, random }))
@@ -137,32 +138,41 @@ fn event_id(text: &str) -> EventId {
     api::ids::parse_event(text).expect("the ids of the ground's own events are ids")
 }
 
-async fn make(desk: &Desk, events: usize, seats: u32) -> Result<Vec<String>, Failure> {
+/// Somebody who makes events.
+pub async fn organizer(desk: &Desk) -> Result<User, Failure> {
     let name = crate::folder::random_hex().reveal()[..12].to_owned();
-    let organizer = register(desk, format!("bench-{name}@example.com"), Role::Organizer).await.map_err(Failure::new)?;
-    let editor = Editor { user: organizer.id, role: Role::Organizer };
+    register(desk, format!("bench-{name}@example.com"), Role::Organizer).await.map_err(Failure::new)
+}
+
+/// What people read of an event, as little as can be.
+pub fn billing(title: String, starts_at: Time) -> Billing {
+    Billing {
+        title,
+        description: String::new(),
+        category: "concert".to_owned(),
+        venue: "측정홀".to_owned(),
+        location: "서울특별시".to_owned(),
+        address: None,
+        artist: None,
+        image_url: None,
+        starts_at,
+        ends_at: starts_at + Span::seconds(7_200),
+        sale_opens: None,
+        sale_closes: None,
+        organizer_name: None,
+        organizer_contact: None,
+        tags: Vec::new(),
+        max_per_user: None,
+        waiting_room: None,
+    }
+}
+
+async fn make(desk: &Desk, events: usize, seats: u32) -> Result<Vec<String>, Failure> {
+    let editor = Editor { user: organizer(desk).await?.id, role: Role::Organizer };
     let starts_at = desk.now() + Span::seconds(90 * DAY);
     let mut made = Vec::with_capacity(events);
     for number in 1..=events {
-        let billing = Billing {
-            title: format!("측정 {number}"),
-            description: String::new(),
-            category: "concert".to_owned(),
-            venue: "측정홀".to_owned(),
-            location: "서울특별시".to_owned(),
-            address: None,
-            artist: None,
-            image_url: None,
-            starts_at,
-            ends_at: starts_at + Span::seconds(7_200),
-            sale_opens: None,
-            sale_closes: None,
-            organizer_name: None,
-            organizer_contact: None,
-            tags: Vec::new(),
-            max_per_user: None,
-            waiting_room: None,
-        };
+        let billing = billing(format!("측정 {number}"), starts_at);
         let rows = section("A", seats, SEATS_PER_ROW, Won(PRICE)).collect();
         let offer = NewOffer { rows, types: Vec::new(), total: None, prices: None };
         let created = desk.run(CreateEvent { editor, billing, offer, publish: true }).await;
@@ -196,10 +206,16 @@ fn shuffle(places: &mut [u32], random: &mut Random) {
 }
 
 /// Xorshift (Marsaglia, 2003): the same order in every run.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u32) -> u32 {
+    /// From the beginning.
+    pub fn new() -> Self {
+        Self(0x6d61_6570_796f)
+    }
+
+    /// A number below a bound.
+    pub fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

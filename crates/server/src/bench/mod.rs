@@ -5,6 +5,7 @@
 mod child;
 mod echo;
 mod ground;
+mod listing;
 mod loader;
 mod response;
 mod run;
@@ -64,6 +65,10 @@ pub enum Scene {
     Ungathered,
     /// Holds with ten times the seats in the store.
     Scale,
+    /// Searches among 100,000 events.
+    Search,
+    /// Completions of what is typed, among as many.
+    Autocomplete,
 }
 
 impl BenchArgs {

@@ -14,9 +14,9 @@ use tokio::runtime::Runtime;
 use super::child::Server;
 use super::ground::Ground;
 use super::loader::{self, Load, Measured, Script};
-use super::scripts::{Buy, Hold, Issue, SailHold, Same};
+use super::scripts::{Buy, Each, Hold, Issue, SailHold, Same};
 use super::table::{Floor, Table};
-use super::{BenchArgs, Scene, response};
+use super::{BenchArgs, Scene, listing, response};
 use crate::cli::{Failure, runtime};
 use crate::config::Secret;
 use crate::folder::random_hex;
@@ -38,6 +38,9 @@ pub fn all(args: &BenchArgs) -> Result<Table, Failure> {
     }
     if args.wants(Scene::Scale) {
         bench.scale(&small)?;
+    }
+    if args.wants(Scene::Search) || args.wants(Scene::Autocomplete) {
+        bench.searches(&small)?;
     }
     Ok(bench.table)
 }
@@ -225,6 +228,28 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// Searches and completions, each another than the one before, once the index has all events.
+    fn searches(&mut self, ground: &Rc<Ground>) -> Result<(), Failure> {
+        self.runtime.block_on(listing::prepare(self.desk()))?;
+        let server = self.start(&[])?;
+        self.runtime.block_on(indexed(server.address))?;
+        let scenes = [
+            (Scene::Search, "search, 100,000 events", listing::searches(), 0.1),
+            (Scene::Autocomplete, "autocomplete, 100,000 events", listing::typed(), 0.2),
+        ];
+        for (scene, what, paths, floor) in scenes {
+            if self.args.wants(scene) {
+                let requests = Rc::new(Each::gets(&paths));
+                let place = Rc::new(Cell::new(0));
+                let script = || Each::new(requests.clone(), place.clone());
+                let (measured, echo) = self.beside_echo(ground, server.address, script)?;
+                self.table.rate(what, &measured, "echo", echo, Floor::AtLeast(floor));
+            }
+        }
+        self.memory("resident memory at most, searching", &server);
+        Ok(())
+    }
+
     fn holds_of(&mut self, ground: &Rc<Ground>) -> Result<f64, Failure> {
         let server = self.start(&[])?;
         let seats = ground.events.len() * ground.seats as usize;
@@ -232,16 +257,38 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// Waits until the search index has the events.
+async fn indexed(address: SocketAddr) -> Result<(), Failure> {
+    for _ in 0..3_000 {
+        let (_, metrics) = get(address, "/metrics").await?;
+        let metrics = String::from_utf8_lossy(&metrics).into_owned();
+        let count = metrics.lines().find_map(|line| line.strip_prefix("maepyo_search_events "));
+        if count.and_then(|own| own.parse::<f64>().ok()).is_some_and(|own| own >= f64::from(listing::EVENTS)) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Err(Failure::new("the search index does not get filled"))
+}
+
 /// The ETag and the body of a GET.
 async fn fetch(address: SocketAddr, path: &str) -> Result<(String, Vec<u8>), Failure> {
+    let (head, body) = get(address, path).await?;
+    match response::header(&head, "etag") {
+        Some(tag) => Ok((tag.to_owned(), body)),
+        None => Err(Failure::new(format!("GET {path}: no ETag"))),
+    }
+}
+
+/// The head and the body of a GET that succeeds.
+async fn get(address: SocketAddr, path: &str) -> Result<(Vec<u8>, Vec<u8>), Failure> {
     let mut stream = TcpStream::connect(address).await.map_err(Failure::new)?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
     stream.write_all(request.as_bytes()).await.map_err(Failure::new)?;
     let mut answer = Vec::new();
     let head = loader::receive(&mut stream, &mut answer).await.map_err(Failure::new)?;
-    let tag = response::header(&answer[..head.body], "etag");
-    match (head.status, tag) {
-        (200, Some(tag)) => Ok((tag.to_owned(), answer[head.body..head.end].to_vec())),
-        (status, _) => Err(Failure::new(format!("GET {path}: {status}, no ETag"))),
+    match head.status {
+        200 => Ok((answer[..head.body].to_vec(), answer[head.body..head.end].to_vec())),
+        status => Err(Failure::new(format!("GET {path}: {status}"))),
     }
 }

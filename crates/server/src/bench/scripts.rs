@@ -55,6 +55,35 @@ impl Script for Same {
     }
 }
 
+/// One request after the other, on all connections together, and then from the start again.
+pub struct Each {
+    requests: Rc<Vec<Vec<u8>>>,
+    place: Rc<Cell<usize>>,
+}
+
+impl Each {
+    /// GETs of these paths.
+    pub fn gets(paths: &[String]) -> Vec<Vec<u8>> {
+        paths.iter().map(|path| format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes()).collect()
+    }
+
+    /// The requests, from a place that connections share.
+    pub fn new(requests: Rc<Vec<Vec<u8>>>, place: Rc<Cell<usize>>) -> Self {
+        Self { requests, place }
+    }
+}
+
+impl Script for Each {
+    fn request(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.requests[self.place.get() % self.requests.len()]);
+        self.place.set(self.place.get() + 1);
+    }
+
+    fn answer(&mut self, status: u16, body: &[u8]) -> Step {
+        if status == 200 { Step::Done } else { failed("answer", status, body) }
+    }
+}
+
 /// Holds one random seat after the other.
 pub struct Hold(pub Rc<Ground>);
 
