@@ -161,6 +161,13 @@ fn tried(attempt: &mut dyn Attempt, world: &World, cx: &mut Context) -> Result<O
     }
 }
 
+/// Fills the slots of these names with what was wanted and found under the same name.
+macro_rules! fill_each {
+    ($world:ident, $wanted:ident: $($slots:ident),+ $(,)?) => {
+        $(fill(&mut $world.$slots, $wanted.$slots, $slots);)+
+    };
+}
+
 /// Loads rows, in the order of their keys, which is the order of locks everywhere.
 async fn load<T: Tx>(
     tx: &T,
@@ -175,10 +182,10 @@ async fn load<T: Tx>(
     let (
         emails,
         users,
-        tokens,
+        revoked_tokens,
         events,
         _,
-        news,
+        gateway_events,
         reservations,
         payments,
         wallets,
@@ -195,10 +202,10 @@ async fn load<T: Tx>(
     ) = try_join!(
         tx.find(&wanted.emails, Lock::None),
         tx.find(&wanted.users, Lock::None),
-        tx.find(&wanted.tokens, Lock::None),
+        tx.find(&wanted.revoked_tokens, Lock::None),
         tx.find::<EventVersion>(&wanted.events, Lock::Share),
         tx.find::<engine::people::User>(&holders, Lock::Update),
-        tx.find(&wanted.news, Lock::None),
+        tx.find(&wanted.gateway_events, Lock::None),
         tx.find(&wanted.reservations, Lock::Update),
         tx.find(&wanted.payments, Lock::Update),
         tx.find(&wanted.wallets, Lock::Update),
@@ -214,22 +221,10 @@ async fn load<T: Tx>(
         tx.find(&wanted.waiters, Lock::None),
         tx.find(&wanted.places, Lock::None),
     )?;
-    fill(&mut world.emails, wanted.emails, emails);
-    fill(&mut world.users, wanted.users, users);
-    fill(&mut world.revoked_tokens, wanted.tokens, tokens);
-    fill(&mut world.gateway_events, wanted.news, news);
-    fill(&mut world.reservations, wanted.reservations, reservations);
-    fill(&mut world.payments, wanted.payments, payments);
-    fill(&mut world.wallets, wanted.wallets, wallets);
-    fill(&mut world.portions, wanted.portions, portions);
-    fill(&mut world.claims, wanted.claims, claims);
-    fill(&mut world.transfers, wanted.transfers, transfers);
-    fill(&mut world.movie_tickets, wanted.movie_tickets, movie_tickets);
-    fill(&mut world.jobs, wanted.jobs, jobs);
-    fill(&mut world.cursors, wanted.cursors, cursors);
-    fill(&mut world.lanes, wanted.lanes, lanes);
-    fill(&mut world.waiters, wanted.waiters, waiters);
-    fill(&mut world.places, wanted.places, places);
+    fill_each!(
+        world, wanted: emails, users, revoked_tokens, gateway_events, reservations, payments, wallets, portions, claims,
+        transfers, movie_tickets, jobs, cursors, lanes, waiters, places,
+    );
     let events = around.catalogue.resolve(tx, events).await?;
     fill(&mut world.events, wanted.events, events);
     fill_stocks(tx, world, (wanted.stocks, stocks), around.now).await?;
@@ -258,11 +253,11 @@ async fn fill_derived<T: Tx>(
 struct Wanted {
     emails: Vec<String>,
     users: Vec<engine::id::UserId>,
-    tokens: Vec<u128>,
+    revoked_tokens: Vec<u128>,
     events: Vec<EventId>,
     holdings: Vec<(engine::id::UserId, EventId)>,
     unpaid: Vec<engine::id::UserId>,
-    news: Vec<String>,
+    gateway_events: Vec<String>,
     reservations: Vec<engine::id::ReservationId>,
     payments: Vec<engine::id::PaymentId>,
     wallets: Vec<engine::id::UserId>,
@@ -289,11 +284,11 @@ impl Wanted {
         match key {
             Key::Email(key) => self.emails.push(key),
             Key::User(key) => self.users.push(key),
-            Key::RevokedToken(key) => self.tokens.push(key),
+            Key::RevokedToken(key) => self.revoked_tokens.push(key),
             Key::Event(key) => self.events.push(key),
             Key::Holdings(key) => self.holdings.push(key),
             Key::Unpaid(key) => self.unpaid.push(key),
-            Key::GatewayEvent(key) => self.news.push(key),
+            Key::GatewayEvent(key) => self.gateway_events.push(key),
             Key::Reservation(key) => self.reservations.push(key),
             Key::Payment(key) => self.payments.push(key),
             Key::Wallet(key) => self.wallets.push(key),
