@@ -126,6 +126,27 @@ async fn others_are_not_let_in_by_accident() {
     assert!(status == Some(2) && text.contains("front_ends"), "{text}");
 }
 
+/// A door that others can reach is a door of the whole server: an e-mail address alone lets nobody in at any of them,
+/// and nobody makes money, unless that was asked for by name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_others_can_come_nobody_is_let_in_without_a_password_or_makes_money() {
+    let open = |more: &'static [(&'static str, &'static str)]| async move {
+        let (store, port) = (Store::fresh().await, free_port());
+        let address = format!("0.0.0.0:{port}");
+        let settings = [&[("MAEPYO_SAIL_LISTEN", address.as_str())], more].concat();
+        let server = Server::start_with(&store, &settings).await;
+        let (client, buyer) = (server.client(), server.client().register("buyer").await);
+        let account = json!({"email": "somebody@maepyo.test"});
+        let entered = client.attempt("POST", "/auth/register", None, Some(&account)).await;
+        let topped_up = at(port).attempt("PATCH", "/points/charge", Some(&buyer), Some(&json!({"amount": 1000}))).await;
+        [entered, topped_up].map(|answer| answer.expect("the server answers").status)
+    };
+    let [entered, topped_up] = open(&[]).await;
+    assert_eq!((entered, topped_up), (400, 403));
+    let [entered, topped_up] = open(&[("MAEPYO_SAIL_PASSWORDLESS", "on"), ("MAEPYO_WALLET_OPEN_TOP_UP", "on")]).await;
+    assert_eq!((entered, topped_up), (201, 200));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dialect_that_is_off_is_neither_described_nor_there() {
     let store = Store::fresh().await;
