@@ -15,29 +15,42 @@ pub struct OnSale {
     pub seats: Vec<String>,
     /// The id of its ticket type, where it has one.
     pub ticket_type: String,
+    /// What a seat or a ticket costs, in won.
+    pub price: i64,
+    /// Its calendar date where it takes place, `yyyy-mm-dd`.
+    pub date: String,
 }
 
 /// Puts an event of one section of seats on sale, `rows` rows of `per_row` seats.
 pub async fn put_seats_on_sale(client: &Client, admin: &Login, rows: usize, per_row: usize) -> OnSale {
-    let sections = json!([{"name": "A", "rows": rows, "seats_per_row": per_row, "price": 50_000}]);
-    let event = create(client, admin, json!({"seating": {"sections": sections}})).await;
+    put_on_sale_at(client, admin, rows, per_row, "2030-06-15").await
+}
+
+/// As [`put_seats_on_sale`], on a date of its own: `concert` knows events by their dates.
+pub async fn put_on_sale_at(client: &Client, admin: &Login, rows: usize, per_row: usize, date: &str) -> OnSale {
+    let price = 50_000;
+    let sections = json!([{"name": "A", "rows": rows, "seats_per_row": per_row, "price": price}]);
+    let event = create(client, admin, date, json!({"seating": {"sections": sections}})).await;
     let seats = (1..=rows).flat_map(|row| (1..=per_row).map(move |number| format!("A-{row}-{number}")));
-    OnSale { id: id_of(&event), seats: seats.collect(), ticket_type: String::new() }
+    let seats = seats.collect();
+    OnSale { id: id_of(&event), seats, ticket_type: String::new(), price, date: date.to_owned() }
 }
 
 /// Puts an event of counted tickets on sale.
 pub async fn put_tickets_on_sale(client: &Client, admin: &Login, quantity: u32) -> OnSale {
-    let types = json!([{"name": "Standing", "price": 33_000, "quantity": quantity}]);
-    let event = create(client, admin, json!({"ticket_types": types})).await;
+    let (price, date) = (33_000, "2030-06-15");
+    let types = json!([{"name": "Standing", "price": price, "quantity": quantity}]);
+    let event = create(client, admin, date, json!({"ticket_types": types})).await;
     let detail = client.get(&format!("/api/events/{}", id_of(&event)), admin).await.expect(200);
     let ticket_type = detail["ticket_types"][0]["ticket_type_id"].as_str().expect("it has an id").to_owned();
-    OnSale { id: id_of(&event), seats: Vec::new(), ticket_type }
+    OnSale { id: id_of(&event), seats: Vec::new(), ticket_type, price, date: date.to_owned() }
 }
 
-async fn create(client: &Client, admin: &Login, offer: Value) -> Value {
+async fn create(client: &Client, admin: &Login, date: &str, offer: Value) -> Value {
+    // The evening in Seoul: the same day there and in UTC.
     let mut event = json!({
         "title": "Storm", "description": "", "category": "concert", "venue": "Hall", "location": "Seoul",
-        "start_date": "2030-06-15T19:00:00Z", "end_date": "2030-06-15T22:00:00Z", "status": "published",
+        "start_date": format!("{date}T10:00:00Z"), "end_date": format!("{date}T12:00:00Z"), "status": "published",
     });
     let fields = event.as_object_mut().expect("it is an object");
     fields.extend(offer.as_object().expect("it is an object").clone());

@@ -4,6 +4,7 @@ pub mod bank;
 pub mod box_office;
 pub mod client;
 pub mod counter;
+pub mod doors;
 pub mod forge;
 pub mod postgres;
 pub mod proxy;

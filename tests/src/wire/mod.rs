@@ -10,3 +10,4 @@ mod values;
 
 pub use runner::run;
 pub use script::{Script, Step};
+pub use values::uuid;

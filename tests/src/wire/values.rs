@@ -75,7 +75,11 @@ impl Values {
 }
 
 /// The UUID form of a TypeID: the 26 letters after its prefix are the number in Crockford's base 32.
-fn uuid(id: &str) -> String {
+///
+/// # Panics
+/// When it is no TypeID.
+#[must_use]
+pub fn uuid(id: &str) -> String {
     const LETTERS: &str = "0123456789abcdefghjkmnpqrstvwxyz";
     let (_, suffix) = id.rsplit_once('_').expect("an id has a prefix");
     let digit = |letter| LETTERS.find(letter).expect("a letter of base 32") as u128;
