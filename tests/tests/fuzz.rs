@@ -17,7 +17,6 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 const EXAMPLES: &str = "20";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs schemathesis: `cargo xtask fuzz`"]
 async fn no_request_gets_an_answer_that_is_not_described() {
     let random = Random::announced();
     let store = Store::fresh().await;

@@ -50,12 +50,7 @@ fn everything() -> bool {
     steps.run("lints", "cargo", &["clippy", "--release", "--workspace", "--all-targets"], None);
     steps.run("build", "cargo", &["build", "--release", "--workspace"], None);
     steps.run("tests, SQLite", "cargo", &["test", "--release", "--workspace", "--no-fail-fast"], None);
-    steps.run(
-        FUZZ,
-        "cargo",
-        &["test", "--release", "--package", "maepyo-tests", "--test", "fuzz", "--", "--ignored"],
-        None,
-    );
+    steps.run(FUZZ, "cargo", &["test", "--release", "--package", "maepyo-tests", "--test", "fuzz"], None);
     let cluster = start_cluster();
     if let Ok(cluster) = &cluster {
         let targets = with_a_store();
@@ -98,7 +93,7 @@ fn one_group(group: &str, more: &[String]) -> bool {
     if group == "fuzz" {
         prerequisites::install();
     }
-    let test = ["test", "--release", "--workspace", "--test", group, "--", "--nocapture", "--include-ignored"];
+    let test = ["test", "--release", "--workspace", "--test", group, "--", "--nocapture"];
     let test = [&test[..], &more].concat();
     steps.run("SQLite", "cargo", &test, None);
     if group != "tidy"
