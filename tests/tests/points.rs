@@ -151,7 +151,7 @@ async fn a_careless_till_is_found_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_charge_counts_and_everybody_pays_their_own_once() {
     let store = Store::fresh().await;
-    let server = Server::start_with(&store, &[("MAEPYO_SAIL_INSIDE", "100")]).await;
+    let server = Server::start_with(&store, &[("MAEPYO_SAIL_INSIDE", "100"), ("MAEPYO_LOG_LEVEL", "warn")]).await;
     let client = server.client().clone();
     let admin = client.admin().await;
     let event = put_seats_on_sale(&client, &admin, PEOPLE, SEATS).await;
