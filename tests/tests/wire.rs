@@ -21,8 +21,8 @@ macro_rules! files {
 
 files! {
     ticketing_pro:
-    auth, bad_input, bookings, envelope, events, general_admission, idempotency, lapse, payment, queue, queue_lapse,
-    rate_limits, search, selling, staff, tickets, tokens, webhook,
+    auth, bad_input, bookings, envelope, events, general_admission, idempotency, lapse, notifications, payment, queue,
+    queue_lapse, rate_limits, search, selling, staff, tickets, tokens, webhook, webhooks,
 }
 
 files! {

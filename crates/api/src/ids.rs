@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use engine::id::{EventId, PaymentId, PlaceId, ReservationId, TicketTypeId, UserId};
+use engine::id::{DeliveryId, EventId, PaymentId, PlaceId, ReservationId, TicketTypeId, UserId, WebhookId};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 26;
@@ -95,6 +95,8 @@ named! {
     payment, parse_payment: PaymentId = "pi";
     ticket_type, parse_ticket_type: TicketTypeId = "tkt";
     queue, parse_queue: PlaceId = "queue";
+    webhook, parse_webhook: WebhookId = "whk";
+    delivery, parse_delivery: DeliveryId = "dlv";
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@
 //! | [`limits`], [`cors`], [`observe`] | layers: rate limits, web front ends, log and metrics |
 //! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
 //! | [`indexing`] | keeps the search index true to the store |
+//! | [`messages`], [`webhooks`] | who is told of what happened |
+//! | [`errands`] | what is to be done outside the store |
 //! | [`operations`], [`description`] | health, metrics; OpenAPI |
 //!
 //! The server inserts an `axum::extract::ConnectInfo<SocketAddr>` into every request, so that limits know clients.
@@ -25,11 +27,13 @@ pub mod description;
 pub mod dialects;
 pub mod email;
 pub mod envelope;
+pub mod errands;
 pub mod fault;
 pub mod gateway;
 pub mod ids;
 pub mod indexing;
 pub mod limits;
+pub mod messages;
 pub mod money;
 pub mod movie;
 pub mod observe;
@@ -45,6 +49,7 @@ pub mod ticketing_pro;
 pub mod tickets;
 pub mod tiketi;
 pub mod tokens;
+pub mod webhooks;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

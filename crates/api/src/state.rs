@@ -7,16 +7,19 @@ use std::sync::Arc;
 use desk::Desk;
 use metrics_exporter_prometheus::PrometheusHandle;
 use search::Search;
+use tokio::sync::watch;
 use waiting_room::WaitingRoom;
 
 use crate::dialects::Dialect;
 use crate::gateway::Gateways;
 use crate::limits::Limits;
+use crate::messages::Carriers;
 use crate::observe::Meters;
 use crate::passwords::Passwords;
 use crate::seat_pages::SeatPages;
 use crate::tickets::TicketKey;
 use crate::tokens::Tokens;
+use crate::webhooks::Messenger;
 
 /// How the HTTP edge is set up. Holds secrets: it is not printable.
 #[derive(Clone)]
@@ -57,6 +60,12 @@ pub struct ApiSettings {
     pub password_threads: usize,
     /// How many bytes of rendered seat maps are kept.
     pub seat_page_bytes: usize,
+    /// Who carries messages to people.
+    pub carriers: Carriers,
+    /// Who tells webhooks.
+    pub messenger: Messenger,
+    /// What other programs of the house show instead of an admin's token, to have messages sent; `None` for nobody.
+    pub service_token: Option<String>,
 }
 
 /// How one dialect is set up.
@@ -116,6 +125,9 @@ impl ApiSettings {
             stripe_webhook_secret: None,
             password_threads: 2,
             seat_page_bytes: 96 * 1024 * 1024,
+            carriers: Carriers::default(),
+            messenger: Messenger::default(),
+            service_token: None,
         }
     }
 }
@@ -150,6 +162,8 @@ pub struct Shared {
     pub search: Search,
     /// Rendered seat maps.
     pub seat_pages: SeatPages,
+    /// Turns true when the server stops: what would go on for ever ends then.
+    pub stopping: watch::Sender<bool>,
 }
 
 impl AppState {
@@ -171,6 +185,7 @@ impl AppState {
             seat_pages: SeatPages::new(settings.seat_page_bytes),
             rooms: WaitingRoom::start(desk.clone(), crate::queues::policies(&settings)),
             search,
+            stopping: watch::Sender::new(false),
             desk,
             settings,
             gateway,

@@ -228,7 +228,8 @@ async fn load<T: Tx>(
     let events = around.catalogue.resolve(tx, events).await?;
     fill(&mut world.events, wanted.events, events);
     fill_stocks(tx, world, (wanted.stocks, stocks), around.now).await?;
-    fill_derived(tx, world, (wanted.holdings, wanted.unpaid), around.now).await
+    fill_derived(tx, world, (wanted.holdings, wanted.unpaid), around.now).await?;
+    load_outward(tx, world, wanted.outward).await
 }
 
 /// What is derived from many rows.
@@ -246,6 +247,26 @@ async fn fill_derived<T: Tx>(
         let row = unpaid(tx, user, now).await?;
         world.unpaid.load(user, Some(row));
     }
+    Ok(())
+}
+
+/// Loads the rows that are about telling others, which are locked last.
+async fn load_outward<T: Tx>(tx: &T, world: &mut World, wanted: Outward) -> Result<(), StoreError> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let (messages, reminders, webhooks, sequences, deliveries) = try_join!(
+        tx.find(&wanted.messages, Lock::Update),
+        tx.find(&wanted.reminders, Lock::Update),
+        tx.find(&wanted.webhooks, Lock::None),
+        tx.find(&wanted.sequences, Lock::Update),
+        tx.find(&wanted.deliveries, Lock::Update),
+    )?;
+    fill(&mut world.messages, wanted.messages, messages);
+    fill(&mut world.reminders, wanted.reminders, reminders);
+    fill(&mut world.webhooks, wanted.webhooks, webhooks);
+    fill(&mut world.sequences, wanted.sequences, sequences);
+    fill(&mut world.deliveries, wanted.deliveries, deliveries);
     Ok(())
 }
 
@@ -271,6 +292,24 @@ struct Wanted {
     lanes: Vec<LaneId>,
     waiters: Vec<(LaneId, UserId)>,
     places: Vec<(LaneId, i64)>,
+    outward: Outward,
+}
+
+#[derive(Default)]
+struct Outward {
+    messages: Vec<engine::id::MessageId>,
+    reminders: Vec<(EventId, engine::messages::Lead)>,
+    webhooks: Vec<engine::id::WebhookId>,
+    sequences: Vec<(engine::id::WebhookId, EventId)>,
+    deliveries: Vec<engine::id::DeliveryId>,
+}
+
+impl Outward {
+    fn is_empty(&self) -> bool {
+        let Self { messages, reminders, webhooks, sequences, deliveries } = self;
+        let lengths = [messages.len(), reminders.len(), webhooks.len(), sequences.len(), deliveries.len()];
+        lengths.iter().all(|length| *length == 0)
+    }
 }
 
 impl Wanted {
@@ -302,6 +341,11 @@ impl Wanted {
             Key::Lane(key) => self.lanes.push(key),
             Key::Waiter(key) => self.waiters.push(key),
             Key::Place(key) => self.places.push(key),
+            Key::Message(key) => self.outward.messages.push(key),
+            Key::Reminder(key) => self.outward.reminders.push(key),
+            Key::Webhook(key) => self.outward.webhooks.push(key),
+            Key::Sequence(key) => self.outward.sequences.push(key),
+            Key::Delivery(key) => self.outward.deliveries.push(key),
         }
     }
 }
@@ -400,6 +444,11 @@ async fn save<T: Tx>(
         transfers,
         movie_tickets,
         jobs,
+        messages,
+        reminders,
+        webhooks,
+        sequences,
+        deliveries,
         cursors,
         lanes,
         waiters,
@@ -427,6 +476,11 @@ async fn save<T: Tx>(
         save_slots(tx, transfers),
         save_slots(tx, movie_tickets),
         save_slots(tx, jobs),
+        save_slots(tx, messages),
+        save_slots(tx, reminders),
+        save_slots(tx, webhooks),
+        save_slots(tx, sequences),
+        save_slots(tx, deliveries),
         save_slots(tx, cursors),
         save_slots(tx, lanes),
         save_slots(tx, waiters),

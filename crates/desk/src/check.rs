@@ -164,6 +164,21 @@ pub(crate) const RULES: &[Rule] = &[
                  OR status NOT IN ('issued', 'canceled')) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
+        name: "a message that is not sent has a job that sends it",
+        over: "SELECT COUNT(*) FROM messages",
+        broken: "SELECT m.id, m.created_at FROM messages m \
+                 LEFT JOIN jobs j ON j.subject = m.id AND j.errand = 'send_message' \
+                 WHERE m.status = 'queued' AND j.id IS NULL AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
+    },
+    Rule {
+        name: "what waits to be told to a webhook follows something that waits, or has a job",
+        over: "SELECT COUNT(*) FROM deliveries",
+        broken: "SELECT d.id, d.made_at FROM deliveries d LEFT JOIN deliveries p ON p.next_id = d.id \
+                 LEFT JOIN jobs j ON j.subject = d.id AND j.errand = 'deliver_webhook' \
+                 WHERE d.status = 'waiting' AND p.id IS NULL AND j.id IS NULL \
+                 AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
+    },
+    Rule {
         name: "every reservation's making is in the event stream before what became of it",
         over: "SELECT COUNT(*) FROM outbox",
         broken: "SELECT later.subject, later.position FROM outbox later JOIN outbox held \

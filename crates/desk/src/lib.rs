@@ -9,6 +9,7 @@ mod gather;
 mod lanes;
 mod migrations;
 mod movie;
+mod outward;
 mod postgres;
 mod programme;
 mod reading;
@@ -27,6 +28,7 @@ mod views;
 pub use desk::Desk;
 pub use engine::time::{Span, Time};
 pub use lanes::{Follower, News, Outlook};
+pub use outward::DeliveryQuery;
 pub use stream::{Entry, Happened, Page, SeatChange, Stage, Told};
 
 use std::sync::Arc;

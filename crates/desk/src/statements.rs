@@ -3,13 +3,27 @@
 use crate::batch::{HOLDINGS, LAPSED, UNPAID};
 use crate::lanes::{FIRST_LAPSE, INSIDE, LIVE_LANES, OVER, WAITING};
 use crate::migrations::{SCHEMA, Spelling, pending};
+use crate::outward::{SOLD, TO_REMIND};
 use crate::reading::{EVENT_VERSIONS, lapsed_of};
 use crate::stream::{AFTER, CHANGED_EVENTS, LAST};
 use crate::upkeep::{OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER, TIDY};
 use crate::{check, movie, postgres, programme, sqlite};
 
 fn statements() -> Vec<String> {
-    let fixed = [AFTER, FIRST_LAPSE, HOLDINGS, LAPSED, LAST, OLDEST_DUE, OVER, STUCK_REFUNDS, TAKE_OVER, UNPAID];
+    let fixed = [
+        AFTER,
+        FIRST_LAPSE,
+        HOLDINGS,
+        LAPSED,
+        LAST,
+        OLDEST_DUE,
+        OVER,
+        SOLD,
+        STUCK_REFUNDS,
+        TAKE_OVER,
+        TO_REMIND,
+        UNPAID,
+    ];
     let fixed = fixed.map(str::to_owned);
     let reading = [lapsed_of(3), EVENT_VERSIONS.to_owned(), CHANGED_EVENTS.to_owned()];
     let lanes = [("room_lanes", LIVE_LANES), ("room_places", INSIDE), ("room_places", WAITING)];

@@ -21,11 +21,13 @@ const NEWS: Span = Span::seconds(30 * 24 * 3_600);
 const STREAM: Span = Span::seconds(3 * 24 * 3_600);
 /// How long it waits for whoever works it off and does not come.
 const UNREAD_STREAM: Span = Span::seconds(30 * 24 * 3_600);
+/// How long it is known who was told of what. Longer than the stream waits for whoever makes messages of it.
+const TOLD: Span = Span::seconds(31 * 24 * 3_600);
 /// The most rows that go at a time, so that no batch waits long.
 const PAGE: i64 = 5_000;
 
 /// What removes old rows, and how old they get.
-pub(crate) const TIDY: [(&str, Span); 5] = [
+pub(crate) const TIDY: [(&str, Span); 8] = [
     ("DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE given_at < ?1 LIMIT ?2)", ANSWERS),
     ("DELETE FROM gateway_events WHERE id IN (SELECT id FROM gateway_events WHERE received_at < ?1 LIMIT ?2)", NEWS),
     (
@@ -44,6 +46,21 @@ pub(crate) const TIDY: [(&str, Span); 5] = [
         "DELETE FROM outbox WHERE position IN (SELECT position FROM outbox WHERE made_at < ?1 \
          AND position < (SELECT MAX(position) FROM outbox) ORDER BY position LIMIT ?2)",
         UNREAD_STREAM,
+    ),
+    (
+        "DELETE FROM messages WHERE id IN \
+         (SELECT id FROM messages WHERE created_at < ?1 AND status <> 'queued' LIMIT ?2)",
+        TOLD,
+    ),
+    (
+        "DELETE FROM deliveries WHERE id IN \
+         (SELECT id FROM deliveries WHERE made_at < ?1 AND status <> 'waiting' LIMIT ?2)",
+        TOLD,
+    ),
+    (
+        "DELETE FROM reminders WHERE event_id IN (SELECT event_id FROM reminders WHERE starts_at < ?1 LIMIT ?2) \
+         AND starts_at < ?1",
+        TOLD,
     ),
 ];
 

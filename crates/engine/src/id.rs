@@ -50,6 +50,12 @@ ids! {
     LaneId,
     /// Names a person's place in a lane.
     PlaceId,
+    /// Names a message.
+    MessageId,
+    /// Names a webhook.
+    WebhookId,
+    /// Names something told to a webhook.
+    DeliveryId,
 }
 
 impl EventId {

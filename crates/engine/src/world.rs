@@ -10,15 +10,20 @@ use std::sync::Arc;
 use crate::catalogue::Event;
 use crate::command::Stop;
 use crate::holds::{Holdings, Reservation, Unpaid};
-use crate::id::{EventId, JobId, LaneId, MovieTicketId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId};
+use crate::id::{
+    DeliveryId, EventId, JobId, LaneId, MessageId, MovieTicketId, PaymentId, ReservationId, TicketTypeId, TransferId,
+    UserId, WebhookId,
+};
 use crate::jobs::Job;
 use crate::lanes::{Lane, Place, Waiter};
+use crate::messages::{Lead, Message, Reminder};
 use crate::movie::MovieTicket;
 use crate::payments::{GatewayEvent, Payment};
 use crate::people::{Email, RevokedToken, User};
 use crate::seats::{Claim, Portion, Stock};
 use crate::stream::Cursor;
 use crate::wallet::{Transfer, Wallet};
+use crate::webhooks::{Delivery, Sequence, Webhook};
 
 /// A row that may be loaded, absent, new or changed.
 #[derive(Debug, Clone)]
@@ -158,6 +163,16 @@ rows! {
     waiters: Waiter(Waiter) by (LaneId, UserId) = |row| row.of;
     /// A place in a lane.
     places: Place(Place) by (LaneId, i64) = |row| row.key;
+    /// A message to a person.
+    messages: Message(Message) by MessageId = |row| row.id;
+    /// A reminder that was called for.
+    reminders: Reminder(Reminder) by (EventId, Lead) = |row| row.of;
+    /// Who is told of bookings.
+    webhooks: Webhook(Webhook) by WebhookId = |row| row.id;
+    /// What waits to be told to a webhook of an event.
+    sequences: Sequence(Sequence) by (WebhookId, EventId) = |row| row.of;
+    /// Something told to a webhook.
+    deliveries: Delivery(Delivery) by DeliveryId = |row| row.id;
 }
 
 /// One change of one row.

@@ -11,6 +11,7 @@ use desk::{Desk, Stopped};
 use engine::holds::ExpireReservation;
 use engine::id::JobId;
 use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
+use engine::messages::{CallReminder, Lead};
 use engine::time::{Span, Time};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -25,6 +26,11 @@ const JOBS_POLL: Duration = Duration::from_millis(50);
 const JOBS_GRACE: Duration = Duration::from_secs(10);
 /// How often the search index looks for what changed.
 const INDEX_EVERY: Duration = Duration::from_millis(200);
+/// How often the event stream is looked at by those who tell others.
+const FOLLOW_PULSE: Duration = Duration::from_millis(100);
+const REMIND_EVERY: Duration = Duration::from_secs(5);
+/// Events of which people are reminded in one go.
+const REMIND_PAGE: i64 = 100;
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 const TIDY_EVERY: Duration = Duration::from_secs(600);
 /// The longest wait after an error.
@@ -70,12 +76,16 @@ pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
     let under_way = UnderWay::default();
     let (expiry, tidying) = (state.desk.clone(), state.desk.clone());
     let indexer = Arc::new(Indexer::new(state));
+    let (people, webhooks, reminders) = (state.clone(), state.clone(), state.desk.clone());
     let (jobs, own, metrics) = (state.clone(), room.clone(), state.clone());
     let (leases, held) = (state.desk.clone(), under_way.clone());
     let running = vec![
         tokio::spawn(repeat("expiry", stop.clone(), move || expire(expiry.clone()))),
         tokio::spawn(repeat("jobs", stop.clone(), move || take_jobs(jobs.clone(), own.clone(), under_way.clone()))),
         tokio::spawn(repeat("leases", stop.clone(), move || renew_leases(leases.clone(), held.clone()))),
+        tokio::spawn(repeat("messages", stop.clone(), move || tell_people(people.clone()))),
+        tokio::spawn(repeat("webhooks", stop.clone(), move || tell_webhooks(webhooks.clone()))),
+        tokio::spawn(repeat("reminders", stop.clone(), move || call_reminders(reminders.clone()))),
         tokio::spawn(repeat("tidy", stop.clone(), move || tidy(tidying.clone()))),
         tokio::spawn(repeat("search", stop.clone(), move || index(indexer.clone()))),
         tokio::spawn(repeat("metrics", stop.clone(), move || drain_metrics(metrics.clone()))),
@@ -205,7 +215,7 @@ async fn renew_leases(desk: Desk, under_way: UnderWay) -> Result<Next, String> {
 
 async fn perform(state: &AppState, job: Job, lease: Lease) {
     let (id, attempts) = (job.id, job.attempts);
-    let done = api::gateway::perform(state, job).await;
+    let done = api::errands::perform(state, job).await;
     // Before what is said last of it: a renewal after that would call it back.
     drop(lease);
     let noted = match done {
@@ -224,6 +234,28 @@ async fn perform(state: &AppState, job: Job, lease: Lease) {
 fn pause_after(attempts: u32) -> Span {
     let doubled = 1_i64.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(LONGEST_RETRY);
     Span::seconds(doubled.min(LONGEST_RETRY))
+}
+
+/// Queues the messages that bookings call for.
+async fn tell_people(state: AppState) -> Result<Next, String> {
+    let more = api::messages::follow(&state).await.map_err(text)?;
+    Ok(if more { Next::AtOnce } else { Next::After(FOLLOW_PULSE) })
+}
+
+/// Queues what webhooks are to be told.
+async fn tell_webhooks(state: AppState) -> Result<Next, String> {
+    let more = api::webhooks::follow(&state).await.map_err(text)?;
+    Ok(if more { Next::AtOnce } else { Next::After(FOLLOW_PULSE) })
+}
+
+/// Has people reminded of what begins soon.
+async fn call_reminders(desk: Desk) -> Result<Next, String> {
+    for lead in Lead::ALL {
+        for event in desk.events_to_remind(lead, REMIND_PAGE).await.map_err(text)? {
+            desk.run(CallReminder { event, lead }).await.map_err(text)?;
+        }
+    }
+    Ok(Next::After(REMIND_EVERY))
 }
 
 async fn tidy(desk: Desk) -> Result<Next, String> {

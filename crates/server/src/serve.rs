@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use api::gateway::{GatewayConfig, Gateways};
+use api::webhooks::Messenger;
 use api::{ApiSettings, AppState, Dialect};
 use desk::Desk;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -92,8 +93,8 @@ async fn serve(config: &Config, doors: &[Door], demo: bool) -> Result<ExitCode, 
 
 /// Serves and runs the loops until a signal, then lets both finish. Gives whether all requests did.
 async fn attend(config: &Config, open: Vec<Listening>, state: AppState) -> Result<bool, Failure> {
-    let (tell, stop) = watch::channel(false);
-    on_signal(tell)?;
+    let stop = state.stopping.subscribe();
+    on_signal(state.stopping.clone())?;
     loops::take_over(&state.desk).await.map_err(Failure::new)?;
     let loops = loops::start(&state, &stop);
     let drain = Duration::from_secs(config.limits.drain_seconds);
@@ -191,6 +192,9 @@ fn settings(config: &Config, address: SocketAddr, at_home: bool) -> Result<ApiSe
         stripe_webhook_secret: config.stripe.webhook_secret.given().map(str::to_owned),
         password_threads: config.limits.password_threads,
         seat_page_bytes: config.limits.seat_map_mib << 20,
+        carriers: config.carriers()?,
+        messenger: Messenger::new(config.webhooks.allow_private.is_on(at_home)).map_err(Wrong)?,
+        service_token: config.messages.service_token.given().map(str::to_owned),
         ..ApiSettings::new(base_url, secret.reveal().as_bytes().to_vec())
     })
 }

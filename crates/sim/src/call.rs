@@ -5,6 +5,7 @@ use engine::command::Command;
 use engine::holds::{CancelReservation, ExpireReservation, HoldSeats};
 use engine::id::{MovieTicketId, ReservationId};
 use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
+use engine::messages::{CallReminder, QueueMessages, SettleMessage};
 use engine::movie::{IssueTickets, RefundOutcome, RefundTickets};
 use engine::payments::{
     AttachIntent, CancelPayment, ChargeSandbox, CompleteRefund, ConfirmReservation, OpenPayment, ReceiveNews,
@@ -14,6 +15,7 @@ use engine::people::{AdoptUser, RegisterUser, RevokeToken, SetRole};
 use engine::refusal::Refusal;
 use engine::tickets::Admit;
 use engine::wallet::{PayFromWallet, TopUp};
+use engine::webhooks::SettleDelivery;
 
 use crate::store::Batch;
 
@@ -107,4 +109,8 @@ calls! {
     FinishJobs,
     IssueTickets => Answer::Issued,
     RefundTickets => Answer::Refunded,
+    QueueMessages,
+    SettleMessage,
+    CallReminder,
+    SettleDelivery,
 }

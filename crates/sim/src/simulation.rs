@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use engine::command::Fact;
-use engine::holds::{CancelReservation, Canceller, ExpireReservation, Standing};
-use engine::id::{EventId, JobId, PaymentId};
+use engine::holds::{CancelReservation, Canceller, ExpireReservation, Reservation, Standing};
+use engine::id::{EventId, JobId, MessageId, PaymentId};
 use engine::jobs::{Errand, FinishJobs, Job, TakeJobs};
+use engine::messages::{Channel, Content, Draft, Lead, QueueMessages, SettleMessage, Settled};
 use engine::payments::{CompleteRefund, Gateway, News, Payment, PaymentState, ReceiveNews, Refund, RetryRefund};
 use engine::refusal::Refusal;
 use engine::time::{Span, Time};
+use engine::webhooks::{SettleDelivery, Tried};
 
 use crate::audit::Auditor;
 use crate::bank::{Bank, Intent};
@@ -256,6 +258,11 @@ impl Simulation {
             }
             Errand::SweepEvent(event) if self.sweep(event) => return,
             Errand::SweepEvent(_) => (finish(), None),
+            Errand::SendMessage(message) => (SettleMessage { message, settled: Settled::Sent }.into(), Some(finish())),
+            Errand::Remind(event, lead) => (self.remind(event, lead).into(), Some(finish())),
+            Errand::DeliverWebhook(delivery) => {
+                (SettleDelivery { delivery, tried: Tried::Answered(200) }.into(), Some(finish()))
+            }
         };
         if !self.dice.percent(5) {
             let fleeting = matches!(&call, Call::ReceiveNews(news) if news.news == News::RefundFailed);
@@ -268,6 +275,18 @@ impl Simulation {
         let asked = self.store.payment(payment).filter(|own| own.gateway == Gateway::Stripe);
         let requested = |own: &Payment| matches!(own.state, PaymentState::Succeeded { refund: Refund::Requested, .. });
         asked.is_some_and(requested) && self.bank.intent(payment) == Some(Intent::Taken) && self.dice.percent(15)
+    }
+
+    /// A message to everybody who has bought, about the event and how long before.
+    fn remind(&self, event: EventId, lead: Lead) -> QueueMessages {
+        let sold = self.store.reservations().filter(|own| own.event == event && own.claimed_until() == Time::FOREVER);
+        let draft = |own: &Reservation| Draft {
+            id: Some(MessageId(own.id.0 ^ u128::from(lead.days()))),
+            channel: Channel::Email,
+            recipient: "buyer@maepyo.test".to_owned(),
+            content: Content::default(),
+        };
+        QueueMessages { advance: None, drafts: sold.map(draft).collect() }
     }
 
     /// Gives up every live reservation of an event; whether there were any.

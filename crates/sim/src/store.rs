@@ -8,17 +8,21 @@ use engine::catalogue::Event;
 use engine::command::{Command, Context, Fact, Stop};
 use engine::holds::{Holdings, Reservation, Unpaid};
 use engine::id::{
-    EventId, JobId, LaneId, Mint, MovieTicketId, PaymentId, ReservationId, TicketTypeId, TransferId, UserId,
+    DeliveryId, EventId, JobId, LaneId, MessageId, Mint, MovieTicketId, PaymentId, ReservationId, TicketTypeId,
+    TransferId, UserId, WebhookId,
 };
 use engine::jobs::Job;
 use engine::lanes::{Lane, Place, Waiter};
+use engine::messages::Message;
 use engine::movie::MovieTicket;
 use engine::payments::Payment;
 use engine::people::User;
 use engine::refusal::Refusal;
 use engine::seats::{Claim, Portion, Stock};
+use engine::stream::Cursor;
 use engine::time::Time;
 use engine::wallet::{Transfer, Wallet};
+use engine::webhooks::{Delivery, Sequence, Webhook};
 use engine::world::{Key, Row, World};
 
 /// What is wrong with a store, to prove that the audit notices. Nothing, as a rule.
@@ -102,6 +106,11 @@ kinds! {
     transfers: Transfer,
     movie_tickets: MovieTicket,
     jobs: Job,
+    messages: Message,
+    reminders: Reminder,
+    webhooks: Webhook,
+    sequences: Sequence,
+    deliveries: Delivery,
     cursors: Cursor,
     lanes: Lane,
     waiters: Waiter,
@@ -146,6 +155,11 @@ readers! {
     lane, lanes: Lane(Lane) by LaneId;
     waiter, waiters: Waiter(Waiter) by (LaneId, UserId);
     place, places: Place(Place) by (LaneId, i64);
+    message, messages: Message(Message) by MessageId;
+    webhook, webhooks: Webhook(Webhook) by WebhookId;
+    sequence, sequences: Sequence(Sequence) by (WebhookId, EventId);
+    delivery, deliveries: Delivery(Delivery) by DeliveryId;
+    cursor, cursors: Cursor(Cursor) by String;
 }
 
 impl Store {

@@ -10,6 +10,7 @@ use engine::catalogue::{
 use engine::holds::{CancelReservation, Canceller, ExpireReservation, HoldRules, HoldSeats, Reservation};
 use engine::id::{EventId, JobId, MovieTicketId, ReservationId, UserId};
 use engine::jobs::PutOffJobs;
+use engine::messages::{CallReminder, Lead};
 use engine::money::Won;
 use engine::movie::{IssueTickets, RefundTickets};
 use engine::payments::{
@@ -79,7 +80,8 @@ impl Simulation {
             63..=67 => self.confirm(),
             68..=71 => self.cancel_reservation(),
             72..=77 => self.pay_from_wallet(),
-            78..=80 => self.top_up(),
+            78..=79 => self.top_up(),
+            80 => self.an_event().map(|own| CallReminder { event: own.id, lead: Lead::Week }.into()),
             81 => self.change_payment(),
             82..=84 => self.a_reservation().map(|own| Admit { reservation: own.id }.into()),
             85..=89 => self.a_reservation().map(|own| ExpireReservation { reservation: own.id }.into()),

@@ -8,7 +8,7 @@ mod stripe;
 mod webhook;
 
 pub use charge::{NotCharged, charge, sandbox_outcome};
-pub use errands::{ErrandFailed, perform};
+pub use errands::{cancel_intent, refund, tell};
 pub use receive::{NotReceived, deliver, find, poll, shown};
 pub use signature::{BadSignature, TOLERANCE_SECONDS, WebhookSecret};
 pub use stripe::{GatewayError, GivenBack, Intent, STRIPE_API_BASE, STRIPE_VERSION, Stripe};

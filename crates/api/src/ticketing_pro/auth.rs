@@ -57,7 +57,7 @@ impl NewAccount {
     }
 }
 
-fn is_phone(text: &str) -> bool {
+pub(super) fn is_phone(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     (5..=20).contains(&digits) && text.len() <= 30 && text.chars().all(|c| c.is_ascii_digit() || "+-(). ".contains(c))
 }

@@ -1,18 +1,23 @@
 //! The house dialect, `ticketing_pro`: `/api/...`, snake_case, its own error envelope.
 
+mod announcement;
 mod auth;
 mod bookings;
 mod errors;
 mod event_input;
 mod events;
+mod notifications;
 mod payment;
 mod queue;
 mod search;
 mod seats;
+mod stream;
 mod tickets;
 mod users;
+mod webhooks;
 mod wire;
 
+pub use announcement::{Announcement, announce};
 pub use errors::{ApiError, ErrorBody, ErrorEnvelope, ReadProblems, WriteProblems, act, code};
 #[cfg(test)]
 pub(crate) use event_input::tests::event as event_of;
@@ -48,6 +53,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(users::routes())
         .merge(queue::routes())
         .merge(search::routes())
+        .merge(notifications::routes())
+        .merge(webhooks::routes())
+        .merge(stream::routes())
 }
 
 /// How often what may be asked.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use api::gateway::{GatewayConfig, Gateways, WebhookSecret, perform};
+use api::errands::perform;
+use api::gateway::{GatewayConfig, Gateways, WebhookSecret};
 use api::{ApiSettings, AppState};
 use axum::Router;
 use axum::body::{Body, to_bytes};

@@ -2,6 +2,7 @@ use engine::command::Fact;
 use engine::holds::Reservation;
 use engine::id::JobId;
 use engine::jobs::{Errand, Job};
+use engine::messages::Lead;
 use engine::payments::News;
 use engine::time::Time;
 use engine::world::World;
@@ -18,6 +19,10 @@ fn errand_values(errand: &Errand) -> (&'static str, u128, Option<&'static str>, 
         Errand::Refund(payment) => ("refund", payment.0, None, None),
         Errand::CancelIntent(payment) => ("cancel_intent", payment.0, None, None),
         Errand::SweepEvent(event) => ("sweep_event", event.0, None, None),
+        Errand::SendMessage(message) => ("send_message", message.0, None, None),
+        Errand::Remind(event, Lead::Week) => ("remind_week", event.0, None, None),
+        Errand::Remind(event, Lead::Day) => ("remind_day", event.0, None, None),
+        Errand::DeliverWebhook(delivery) => ("deliver_webhook", delivery.0, None, None),
     }
 }
 
@@ -83,6 +88,10 @@ impl Table for Job {
             "refund" => Errand::Refund(subject.into()),
             "cancel_intent" => Errand::CancelIntent(subject.into()),
             "sweep_event" => Errand::SweepEvent(subject.into()),
+            "send_message" => Errand::SendMessage(subject.into()),
+            "remind_week" => Errand::Remind(subject.into(), Lead::Week),
+            "remind_day" => Errand::Remind(subject.into(), Lead::Day),
+            "deliver_webhook" => Errand::DeliverWebhook(subject.into()),
             _ => return Err(Corrupt("a job's errand")),
         };
         Ok(Self {

@@ -4,10 +4,12 @@ mod catalogue;
 mod holds;
 mod jobs;
 mod lanes;
+mod messages;
 mod money;
 mod movie;
 mod people;
 mod stream;
+mod webhooks;
 
 pub(crate) use catalogue::layout_of;
 pub(crate) use jobs::{OutboxRow, StoredAnswer};

@@ -3,7 +3,8 @@
 //! A job is made in the transaction that calls for it and performed after it, at least once, by id.
 
 use crate::command::{Command, Context, Decision, Verdict};
-use crate::id::{EventId, JobId, PaymentId};
+use crate::id::{DeliveryId, EventId, JobId, MessageId, PaymentId};
+use crate::messages::Lead;
 use crate::payments::News;
 use crate::time::{Span, Time};
 use crate::world::{Change, Key, Row, World};
@@ -19,6 +20,12 @@ pub enum Errand {
     CancelIntent(PaymentId),
     /// Give back everything that was sold of an event that is called off.
     SweepEvent(EventId),
+    /// Send a message.
+    SendMessage(MessageId),
+    /// Write to all who have bought that the event is so far ahead.
+    Remind(EventId, Lead),
+    /// Tell a webhook.
+    DeliverWebhook(DeliveryId),
 }
 
 /// Something to be done.

@@ -7,6 +7,7 @@ mod secret;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use api::messages::{Carriers, Language, Mail, Texts};
 use api::{Dialect, DialectSettings};
 use desk::{DeskConfig, StoreConfig};
 use jiff::tz::TimeZone;
@@ -50,6 +51,10 @@ pub struct Config {
     pub ticketing_pro: Spoken,
     pub webhook: Webhook,
     pub stripe: Stripe,
+    pub messages: Messages,
+    pub smtp: Smtp,
+    pub sms: Sms,
+    pub webhooks: Webhooks,
     pub log: Log,
     pub limits: Limits,
 }
@@ -138,6 +143,29 @@ pub struct Stripe {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+pub struct Messages {
+    pub language: String,
+    pub service_token: Secret,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Smtp {
+    pub url: Secret,
+    pub from: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sms {
+    pub url: Secret,
+    pub token: Secret,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Webhooks {
+    pub allow_private: Switch,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub struct Log {
     pub format: LogFormat,
     pub level: String,
@@ -219,6 +247,10 @@ impl Config {
             let how = "name each as browsers do: \"https://tickets.example\", without a path or a *";
             return Err(Wrong(format!("front_ends: {wrong:?} is no web address; {how}")));
         }
+        self.carriers()?;
+        if self.messages.service_token.given().is_some_and(|token| token.len() < 32) {
+            return Err(Wrong("messages.service_token: must have at least 32 bytes".to_owned()));
+        }
         match self.jwt.secret.given() {
             Some(secret) if secret.len() < 32 => Err(Wrong("jwt.secret: must have at least 32 bytes".to_owned())),
             _ => Ok(()),
@@ -277,6 +309,22 @@ impl Config {
     /// Whose calendar the dates of the dialects are in.
     pub fn time_zone(&self) -> Result<TimeZone, Wrong> {
         TimeZone::get(&self.zone).map_err(|error| Wrong(format!("zone: {error}; name one such as \"Asia/Seoul\"")))
+    }
+
+    /// Who carries messages to people: servers where they are set, else files of the data folder.
+    pub fn carriers(&self) -> Result<Carriers, Wrong> {
+        let folder = self.data.join("outbox");
+        let mail = match self.smtp.url.given() {
+            Some(url) => Mail::smtp(url, &self.smtp.from),
+            None => Mail::folder(folder.clone(), &self.smtp.from),
+        };
+        let texts = match self.sms.url.given() {
+            Some(url) => Texts::http(url, self.sms.token.given()),
+            None => Ok(Texts::folder(folder)),
+        };
+        let language = Language::from_word(&self.messages.language);
+        let language = language.ok_or_else(|| Wrong("messages.language: must be ko, en or both".to_owned()))?;
+        Ok(Carriers { mail: mail.map_err(Wrong)?, texts: texts.map_err(Wrong)?, language })
     }
 }
 

@@ -42,6 +42,8 @@ fn no_two_keys_share_a_variable_and_the_promised_ones_exist() {
         "STRIPE_WEBHOOK_SECRET",
         "STRIPE_API_BASE",
         "WEBHOOK_SECRET",
+        "SMTP_URL",
+        "SMS_URL",
     ] {
         assert!(names.contains(&format!("MAEPYO_{promised}")), "{promised}");
     }
@@ -143,6 +145,9 @@ fn front_ends_are_named_one_by_one() {
 fn secrets_do_not_print() {
     let secret = "0123456789abcdef0123456789abcdef";
     let variables = [("MAEPYO_JWT_SECRET", secret), ("MAEPYO_DATABASE_URL", secret), ("MAEPYO_ADMIN_PASSWORD", secret)];
+    let urls = [("MAEPYO_SMTP_URL", "smtp://u:hunter2@h"), ("MAEPYO_SMS_URL", "https://u:hunter2@h/")];
+    let (carried, _) = load(&urls, &[]).expect("valid");
+    assert!(!format!("{carried:?}").contains("hunter2"));
     let (config, _) = load(&variables, &[]).expect("valid");
     assert!(!format!("{config:?}").contains(secret));
     assert_eq!(config.jwt.secret.reveal(), secret);

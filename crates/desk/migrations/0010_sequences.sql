@@ -1,0 +1,2 @@
+-- "Lane" is a word of the waiting room.
+ALTER TABLE lanes RENAME TO sequences;
