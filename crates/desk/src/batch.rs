@@ -195,10 +195,6 @@ async fn load<T: Tx>(
         transfers,
         movie_tickets,
         jobs,
-        cursors,
-        lanes,
-        waiters,
-        places,
     ) = try_join!(
         tx.find(&wanted.emails, Lock::None),
         tx.find(&wanted.users, Lock::None),
@@ -215,21 +211,16 @@ async fn load<T: Tx>(
         tx.find(&wanted.transfers, Lock::None),
         tx.find(&wanted.movie_tickets, Lock::Update),
         tx.find(&wanted.jobs, Lock::Update),
-        tx.find(&wanted.cursors, Lock::Update),
-        // Whoever has the lane has all that is in it; these are read once that lock is ours.
-        tx.find(&wanted.lanes, Lock::Update),
-        tx.find(&wanted.waiters, Lock::None),
-        tx.find(&wanted.places, Lock::None),
     )?;
     fill_each!(
         world, wanted: emails, users, revoked_tokens, gateway_events, reservations, payments, wallets, portions, claims,
-        transfers, movie_tickets, jobs, cursors, lanes, waiters, places,
+        transfers, movie_tickets, jobs,
     );
     let events = around.catalogue.resolve(tx, events).await?;
     fill(&mut world.events, wanted.events, events);
     fill_stocks(tx, world, (wanted.stocks, stocks), around.now).await?;
     fill_derived(tx, world, (wanted.holdings, wanted.unpaid), around.now).await?;
-    load_outward(tx, world, wanted.outward).await
+    load_beside(tx, world, wanted.beside).await
 }
 
 /// What is derived from many rows.
@@ -250,23 +241,23 @@ async fn fill_derived<T: Tx>(
     Ok(())
 }
 
-/// Loads the rows that are about telling others, which are locked last.
-async fn load_outward<T: Tx>(tx: &T, world: &mut World, wanted: Outward) -> Result<(), StoreError> {
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let (messages, reminders, webhooks, sequences, deliveries) = try_join!(
+/// Loads the rows that stand beside a sale, which are locked last: those of the waiting room, and of telling others.
+async fn load_beside<T: Tx>(tx: &T, world: &mut World, wanted: Beside) -> Result<(), StoreError> {
+    let (cursors, lanes, waiters, places, messages, reminders, webhooks, sequences, deliveries) = try_join!(
+        tx.find(&wanted.cursors, Lock::Update),
+        // Whoever has the lane has all that is in it; these are read once that lock is ours.
+        tx.find(&wanted.lanes, Lock::Update),
+        tx.find(&wanted.waiters, Lock::None),
+        tx.find(&wanted.places, Lock::None),
         tx.find(&wanted.messages, Lock::Update),
         tx.find(&wanted.reminders, Lock::Update),
         tx.find(&wanted.webhooks, Lock::None),
         tx.find(&wanted.sequences, Lock::Update),
         tx.find(&wanted.deliveries, Lock::Update),
     )?;
-    fill(&mut world.messages, wanted.messages, messages);
-    fill(&mut world.reminders, wanted.reminders, reminders);
-    fill(&mut world.webhooks, wanted.webhooks, webhooks);
-    fill(&mut world.sequences, wanted.sequences, sequences);
-    fill(&mut world.deliveries, wanted.deliveries, deliveries);
+    fill_each!(
+        world, wanted: cursors, lanes, waiters, places, messages, reminders, webhooks, sequences, deliveries,
+    );
     Ok(())
 }
 
@@ -288,28 +279,20 @@ struct Wanted {
     transfers: Vec<engine::id::TransferId>,
     movie_tickets: Vec<engine::id::MovieTicketId>,
     jobs: Vec<engine::id::JobId>,
+    beside: Beside,
+}
+
+#[derive(Default)]
+struct Beside {
     cursors: Vec<String>,
     lanes: Vec<LaneId>,
     waiters: Vec<(LaneId, UserId)>,
     places: Vec<(LaneId, i64)>,
-    outward: Outward,
-}
-
-#[derive(Default)]
-struct Outward {
     messages: Vec<engine::id::MessageId>,
     reminders: Vec<(EventId, engine::messages::Lead)>,
     webhooks: Vec<engine::id::WebhookId>,
     sequences: Vec<(engine::id::WebhookId, EventId)>,
     deliveries: Vec<engine::id::DeliveryId>,
-}
-
-impl Outward {
-    fn is_empty(&self) -> bool {
-        let Self { messages, reminders, webhooks, sequences, deliveries } = self;
-        let lengths = [messages.len(), reminders.len(), webhooks.len(), sequences.len(), deliveries.len()];
-        lengths.iter().all(|length| *length == 0)
-    }
 }
 
 impl Wanted {
@@ -337,15 +320,15 @@ impl Wanted {
             Key::Transfer(key) => self.transfers.push(key),
             Key::MovieTicket(key) => self.movie_tickets.push(key),
             Key::Job(key) => self.jobs.push(key),
-            Key::Cursor(key) => self.cursors.push(key),
-            Key::Lane(key) => self.lanes.push(key),
-            Key::Waiter(key) => self.waiters.push(key),
-            Key::Place(key) => self.places.push(key),
-            Key::Message(key) => self.outward.messages.push(key),
-            Key::Reminder(key) => self.outward.reminders.push(key),
-            Key::Webhook(key) => self.outward.webhooks.push(key),
-            Key::Sequence(key) => self.outward.sequences.push(key),
-            Key::Delivery(key) => self.outward.deliveries.push(key),
+            Key::Cursor(key) => self.beside.cursors.push(key),
+            Key::Lane(key) => self.beside.lanes.push(key),
+            Key::Waiter(key) => self.beside.waiters.push(key),
+            Key::Place(key) => self.beside.places.push(key),
+            Key::Message(key) => self.beside.messages.push(key),
+            Key::Reminder(key) => self.beside.reminders.push(key),
+            Key::Webhook(key) => self.beside.webhooks.push(key),
+            Key::Sequence(key) => self.beside.sequences.push(key),
+            Key::Delivery(key) => self.beside.deliveries.push(key),
         }
     }
 }

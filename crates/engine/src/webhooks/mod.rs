@@ -1,7 +1,7 @@
 //! Webhooks: who is told of bookings, and what was told.
 //!
-//! What is told of one event to one webhook goes out in turn. Each delivery that waits names the next one, a sequence names
-//! the last, and only the first has a job.
+//! What is told of one event to one webhook goes out in turn. Each delivery that waits names the next one, a sequence
+//! names the last, and only the first has a job.
 
 mod change_webhook;
 mod queue_deliveries;
