@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use desk::Desk;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -18,6 +18,7 @@ use crate::observe::Meters;
 use crate::passwords::Passwords;
 use crate::seat_pages::SeatPages;
 use crate::tickets::TicketKey;
+use crate::tiketi::socket::Sockets;
 use crate::tokens::Tokens;
 use crate::webhooks::Messenger;
 
@@ -164,6 +165,8 @@ pub struct Shared {
     pub seat_pages: SeatPages,
     /// Turns true when the server stops: what would go on for ever ends then.
     pub stopping: watch::Sender<bool>,
+    /// The sockets of `tiketi`.
+    pub sockets: Sockets,
 }
 
 impl AppState {
@@ -186,11 +189,32 @@ impl AppState {
             rooms: WaitingRoom::start(desk.clone(), crate::queues::policies(&settings)),
             search,
             stopping: watch::Sender::new(false),
+            sockets: Sockets::default(),
             desk,
             settings,
             gateway,
             metrics,
         }))
+    }
+}
+
+/// The same for what lives inside it, which must not keep it alive.
+#[derive(Clone)]
+pub struct WeakState(Weak<Shared>);
+
+impl WeakState {
+    /// The state, unless it is gone.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<AppState> {
+        self.0.upgrade().map(AppState)
+    }
+}
+
+impl AppState {
+    /// A handle that does not keep it alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakState {
+        WeakState(Arc::downgrade(&self.0))
     }
 }
 

@@ -88,6 +88,7 @@ pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
         tokio::spawn(repeat("reminders", stop.clone(), move || call_reminders(reminders.clone()))),
         tokio::spawn(repeat("tidy", stop.clone(), move || tidy(tidying.clone()))),
         tokio::spawn(repeat("search", stop.clone(), move || index(indexer.clone()))),
+        tokio::spawn(api::tiketi::socket::attend(state.clone(), stop.clone())),
         tokio::spawn(repeat("metrics", stop.clone(), move || drain_metrics(metrics.clone()))),
     ];
     Loops { running, room }

@@ -5,6 +5,7 @@ mod events;
 mod payments;
 mod reservations;
 mod seats;
+pub mod socket;
 mod tickets;
 mod wire;
 
@@ -36,10 +37,11 @@ pub(crate) fn limits() -> Vec<Rule> {
 }
 
 /// The routes with the layers of this dialect.
-pub(crate) fn router(_: &AppState) -> Router<AppState> {
+pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::envelope))
+    let routes = routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::envelope));
+    routes.merge(state.sockets.routes(state))
 }
 
 /// What answers where this dialect has no route.

@@ -1,0 +1,85 @@
+//! What goes over a socket.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A client names an event.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    pub event_id: String,
+    /// The seats it has its eyes on.
+    #[serde(default)]
+    pub seats: Option<Vec<String>>,
+}
+
+/// What a client that asked for it is told of what it sent.
+#[derive(Serialize)]
+pub struct Heard {
+    pub ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'static str>,
+}
+
+/// `room-info`: how many look at an event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomInfo {
+    pub event_id: String,
+    pub user_count: usize,
+}
+
+/// `seats-snapshot`: the seats of an event that are taken; all others are available. What comes after it has greater
+/// sequence numbers, each one more than the last: where one is missing, joining again gives a new snapshot.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    pub event_id: String,
+    pub sequence: u64,
+    pub seats: Arc<Vec<TakenSeat>>,
+}
+
+/// A seat that is taken.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenSeat {
+    pub seat_id: String,
+    /// `locked` or `reserved`.
+    pub status: &'static str,
+}
+
+/// `seat-locked`, `seat-released` and `seat-sold`.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatSaid {
+    pub seat_id: String,
+    /// Who holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// `locked`, `available` or `reserved`.
+    pub status: &'static str,
+    pub timestamp: String,
+    pub event_id: String,
+    pub sequence: u64,
+}
+
+/// `seat-update`: what somebody else has its eyes on.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeatsEyed {
+    pub user_id: String,
+    pub seats: Vec<String>,
+    pub event_id: String,
+}
+
+/// `ticket-updated`: how many tickets are left.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TicketsLeft {
+    pub ticket_type_id: String,
+    pub available_quantity: u32,
+    pub total_quantity: u32,
+    pub timestamp: String,
+    pub event_id: String,
+}

@@ -1,0 +1,155 @@
+//! Socket.IO: who is looking at what, told as it happens.
+//!
+//! Every server tells the sockets it has itself, from the stream of events of all of them. What is sent to a socket
+//! waits in a buffer of its own; one that is full is that client's loss: it is brought up to date once it reads again,
+//! and hung up on with the next heartbeat if it does not.
+
+mod messages;
+mod news;
+mod rooms;
+mod visitor;
+mod wishes;
+
+pub use news::attend;
+
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use axum::Router;
+use engine::id::EventId;
+use serde::{Deserialize, Serialize};
+use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::handler::ConnectHandler as _;
+use socketioxide::service::SocketIoService;
+use socketioxide::{SendError, SocketError, SocketIo};
+use tokio::sync::Semaphore;
+
+use self::news::Notices;
+use self::rooms::{Room, SeatRooms};
+use self::visitor::Visitor;
+use crate::caller;
+use crate::fault::Fault;
+use crate::state::{AppState, WeakState};
+
+/// The most sockets at once.
+const MOST_SOCKETS: usize = 20_000;
+/// The most messages that wait for one socket to read them.
+const MOST_UNREAD: usize = 512;
+/// The longest message a client may send, in bytes.
+const LONGEST_MESSAGE: usize = 64 * 1024;
+/// What a connection gets to say whose it is.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The sockets of this server.
+pub struct Sockets {
+    io: SocketIo,
+    service: SocketIoService<Router>,
+    room: Arc<Semaphore>,
+    seats: SeatRooms,
+    notices: Notices,
+    attached: Once,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        let (service, io) = SocketIo::builder()
+            .max_buffer_size(MOST_UNREAD)
+            .max_payload(LONGEST_MESSAGE as u64)
+            .ws_max_message_size(LONGEST_MESSAGE)
+            .ws_max_frame_size(LONGEST_MESSAGE)
+            .ws_read_buffer_size(1_024)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build_with_inner_svc(Router::new());
+        Self {
+            io,
+            service,
+            room: Arc::new(Semaphore::new(MOST_SOCKETS)),
+            seats: SeatRooms::default(),
+            notices: Notices::default(),
+            attached: Once::new(),
+        }
+    }
+}
+
+impl Sockets {
+    /// The routes of Socket.IO.
+    pub(super) fn routes(&self, state: &AppState) -> Router<AppState> {
+        self.attached.call_once(|| {
+            let weak = state.downgrade();
+            let enter = move |socket: SocketRef, TryData(auth): TryData<Auth>| {
+                let weak = weak.clone();
+                async move { enter(&weak, &socket, auth.ok()).await }
+            };
+            self.io.ns("/", (async || {}).with(enter));
+        });
+        let service = self.service.clone();
+        Router::new().route_service("/socket.io/", service.clone()).route_service("/socket.io", service)
+    }
+
+    /// The sockets in a room.
+    fn members(&self, room: Room) -> Vec<SocketRef> {
+        self.io.of("/").map(|all| all.within(room.to_string()).sockets()).unwrap_or_default()
+    }
+
+    /// Tells all sockets in a room. What a full one misses, the next word of the same kind makes up for.
+    fn tell<T: Serialize>(&self, room: Room, event: &str, message: &T) {
+        for socket in self.members(room) {
+            let _ = send(&socket, event, message);
+        }
+    }
+
+    /// Hangs up on everybody.
+    async fn close(&self) {
+        self.io.close().await;
+    }
+
+    /// Notes that the number of those who look at an event has changed.
+    fn counted_anew(&self, event: EventId) {
+        self.notices.counted_anew(event);
+    }
+}
+
+/// Puts a message into a socket's buffer. Gives whether there was room; a socket that is gone needs none.
+fn send<T: Serialize>(socket: &SocketRef, event: &str, message: &T) -> bool {
+    !matches!(socket.emit(event, message), Err(SendError::Socket(SocketError::InternalChannelFull)))
+}
+
+/// What a client says of itself when it connects.
+#[derive(Deserialize)]
+struct Auth {
+    token: Option<serde_json::Value>,
+}
+
+/// Why a client is not let in, in the words it is told.
+#[derive(Debug, thiserror::Error)]
+enum NotLetIn {
+    #[error("Authentication required")]
+    NoToken,
+    #[error("Invalid authentication token")]
+    BadToken,
+    #[error("Too many connections")]
+    Full,
+    #[error("Service unavailable")]
+    Unavailable,
+}
+
+/// Lets a client in: whose socket it is, and what it may say. Before this is done nothing it sends is read.
+async fn enter(weak: &WeakState, socket: &SocketRef, auth: Option<Auth>) -> Result<(), NotLetIn> {
+    use serde_json::Value;
+    let state = weak.upgrade().ok_or(NotLetIn::Unavailable)?;
+    let token = match auth.and_then(|auth| auth.token) {
+        None | Some(Value::Null) => return Err(NotLetIn::NoToken),
+        Some(Value::String(text)) if text.is_empty() => return Err(NotLetIn::NoToken),
+        Some(Value::String(text)) => text,
+        Some(_) => return Err(NotLetIn::BadToken),
+    };
+    let caller = caller::of_token(&token, &state).await.map_err(|fault| match fault {
+        Fault::Unauthorized => NotLetIn::BadToken,
+        _ => NotLetIn::Unavailable,
+    })?;
+    let permit = state.sockets.room.clone().try_acquire_owned().map_err(|_| NotLetIn::Full)?;
+    socket.extensions.insert(Arc::new(Visitor::new(caller.user, permit)));
+    socket.join(Room::User(caller.user).to_string());
+    wishes::listen(socket, weak);
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! What clients are told: from the stream of events of all servers, and now and then by count.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use desk::{Entry, Happened, SeatChange, Span, Stage, Time, Told, Unavailable};
+use engine::id::{EventId, TicketTypeId};
+use parking_lot::Mutex;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::super::wire::SEAT_WORDS;
+use super::Sockets;
+use super::messages::{RoomInfo, SeatSaid, TicketsLeft};
+use super::rooms::Room;
+use crate::state::AppState;
+use crate::{clock, ids};
+
+/// How often counts are looked at: those who wait for a number wait this long at most.
+const PULSE: Duration = Duration::from_millis(100);
+/// How often those who missed something are looked after, in pulses.
+const CARE: u64 = 10;
+/// A room is told its count at most this often for each that is in it, so that a rush into it stays affordable.
+const COUNT_PAUSE: Span = Span(100);
+/// What sockets get to be told that the server goes.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What is to be told with the next pulse.
+#[derive(Default)]
+pub struct Notices(Mutex<Due>);
+
+#[derive(Default)]
+struct Due {
+    /// Rooms whose count has changed or was told lately.
+    counts: HashMap<EventId, Count>,
+    /// Ticket types of which some were taken or given back.
+    stocks: HashMap<EventId, BTreeSet<TicketTypeId>>,
+}
+
+struct Count {
+    changed: bool,
+    /// It is not told before this.
+    rests_until: Time,
+}
+
+impl Notices {
+    /// Notes that the number of those who look at an event has changed.
+    pub fn counted_anew(&self, event: EventId) {
+        let fresh = Count { changed: true, rests_until: Time::NEVER };
+        self.0.lock().counts.entry(event).or_insert(fresh).changed = true;
+    }
+
+    /// The rooms to tell their count now.
+    fn due_counts(&self, now: Time) -> Vec<EventId> {
+        let mut due = self.0.lock();
+        due.counts.retain(|_, count| count.changed || count.rests_until > now);
+        let told = due.counts.iter_mut().filter(|(_, count)| count.changed && count.rests_until <= now);
+        told.map(|(event, count)| (*event, count.changed = false).0).collect()
+    }
+
+    fn rest(&self, event: EventId, until: Time) {
+        if let Some(count) = self.0.lock().counts.get_mut(&event) {
+            count.rests_until = until;
+        }
+    }
+
+    fn stock_moved(&self, event: EventId, types: impl IntoIterator<Item = TicketTypeId>) {
+        self.0.lock().stocks.entry(event).or_default().extend(types);
+    }
+}
+
+/// Tells sockets what happens, until `stop` turns true; then hangs up on them.
+pub async fn attend(state: AppState, mut stop: watch::Receiver<bool>) {
+    let mut live = state.desk.live();
+    let mut pulse = tokio::time::interval(PULSE);
+    pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beat = 0_u64;
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            entry = live.recv() => match entry {
+                Ok(entry) => told(&state, &entry).await,
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "sockets missed what happened and are brought up to date");
+                    state.sockets.all_behind().await;
+                }
+                Err(RecvError::Closed) => break,
+            },
+            _ = pulse.tick() => {
+                beat += 1;
+                if let Err(Unavailable(error)) = on_pulse(&state, beat).await {
+                    tracing::warn!(error, "sockets could not be told");
+                }
+            }
+        }
+    }
+    let _ = tokio::time::timeout(FAREWELL, state.sockets.close()).await;
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Whoever was to say so is gone: that says it too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn on_pulse(state: &AppState, beat: u64) -> Result<(), Unavailable> {
+    tell_counts(&state.sockets, state.desk.now());
+    tell_stocks(state).await?;
+    if beat.is_multiple_of(CARE) {
+        state.sockets.catch_up(state).await?;
+    }
+    Ok(())
+}
+
+/// Tells what happened to those who look.
+async fn told(state: &AppState, entry: &Arc<Entry>) {
+    let Happened::Reservation(told) = &entry.happened else { return };
+    state.sockets.notices.stock_moved(entry.event, told.items.iter().map(|(id, _)| *id));
+    for (ordinal, name, status, user) in seats(told) {
+        let message = SeatSaid {
+            seat_id: ids::uuid(entry.event.seat(ordinal)),
+            user_id: user.then(|| ids::uuid(told.user.0)),
+            status,
+            timestamp: clock::rfc3339(entry.at),
+            event_id: ids::uuid(entry.event.0),
+            sequence: 0,
+        };
+        state.sockets.tell_seat(entry.event, name, message).await;
+    }
+}
+
+/// What became of which seat: its event, its status, and whether it is told who did it.
+fn seats(told: &Told) -> Vec<(u32, &'static str, &'static str, bool)> {
+    let all = |name, status, user| told.seats.iter().map(move |seat: &SeatChange| (seat.ordinal, name, status, user));
+    match told.stage {
+        Stage::Held => all("seat-locked", SEAT_WORDS.held, true).collect(),
+        Stage::Confirmed => all("seat-sold", SEAT_WORDS.sold, false).collect(),
+        Stage::Cancelled | Stage::Expired => {
+            told.freed.iter().map(|ordinal| (*ordinal, "seat-released", SEAT_WORDS.free, false)).collect()
+        }
+    }
+}
+
+/// Tells rooms how many are in them.
+fn tell_counts(sockets: &Sockets, now: Time) {
+    for event in sockets.notices.due_counts(now) {
+        let user_count = sockets.members(Room::Event(event)).len();
+        if user_count == 0 {
+            continue;
+        }
+        sockets.tell(Room::Event(event), "room-info", &RoomInfo { event_id: ids::uuid(event.0), user_count });
+        let pause = COUNT_PAUSE.0 * i64::try_from(user_count).unwrap_or(i64::MAX / COUNT_PAUSE.0);
+        sockets.notices.rest(event, now + Span(pause));
+    }
+}
+
+/// Tells those who look at an event how many of its tickets are left.
+async fn tell_stocks(state: &AppState) -> Result<(), Unavailable> {
+    let moved = std::mem::take(&mut state.sockets.notices.0.lock().stocks);
+    for (event, types) in moved {
+        if state.sockets.members(Room::Event(event)).is_empty() {
+            continue;
+        }
+        let timestamp = clock::rfc3339(state.desk.now());
+        for stock in state.desk.stocks(&[event]).await?.iter().filter(|stock| types.contains(&stock.ticket_type)) {
+            let message = TicketsLeft {
+                ticket_type_id: ids::uuid(stock.ticket_type.0),
+                available_quantity: stock.left(),
+                total_quantity: stock.quantity,
+                timestamp: timestamp.clone(),
+                event_id: ids::uuid(event.0),
+            };
+            state.sockets.tell(Room::Event(event), "ticket-updated", &message);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_told_once_for_each_change_and_not_too_often() {
+        let (notices, event) = (Notices::default(), EventId(1 << 20));
+        notices.counted_anew(event);
+        notices.counted_anew(event);
+        assert_eq!(notices.due_counts(Time(1)), [event]);
+        notices.rest(event, Time(10));
+        assert!(notices.due_counts(Time(2)).is_empty());
+        notices.counted_anew(event);
+        assert!(notices.due_counts(Time(9)).is_empty(), "it rests");
+        assert_eq!(notices.due_counts(Time(10)), [event]);
+        assert!(notices.due_counts(Time(11)).is_empty());
+        assert!(notices.0.lock().counts.is_empty(), "nothing is kept of it");
+    }
+}

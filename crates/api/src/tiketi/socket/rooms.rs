@@ -1,0 +1,198 @@
+//! Rooms: by event what is looked at, and by person.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+
+use desk::Unavailable;
+use engine::catalogue::Event;
+use engine::id::{EventId, UserId};
+use engine::seats::SeatStatus;
+use parking_lot::Mutex;
+use socketioxide::extract::SocketRef;
+use socketioxide::socket::Sid;
+
+use super::super::wire::SEAT_WORDS;
+use super::messages::{SeatSaid, Snapshot, TakenSeat};
+use super::{Sockets, send};
+use crate::ids;
+use crate::state::AppState;
+
+/// A room. Displays as what it is called inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Room {
+    /// Those who look at an event.
+    Event(EventId),
+    /// Those who look at its queue.
+    Queue(EventId),
+    /// Those who choose seats of it.
+    Seats(EventId),
+    /// The sockets of one person.
+    User(UserId),
+}
+
+impl Display for Room {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(id) => write!(f, "e{:x}", id.0),
+            Self::Queue(id) => write!(f, "q{:x}", id.0),
+            Self::Seats(id) => write!(f, "s{:x}", id.0),
+            Self::User(id) => write!(f, "u{:x}", id.0),
+        }
+    }
+}
+
+impl Room {
+    /// The room that is called so.
+    pub fn named(name: &str) -> Option<Self> {
+        let (kind, id) = (name.get(..1)?, u128::from_str_radix(name.get(1..)?, 16).ok()?);
+        Some(match kind {
+            "e" => Self::Event(EventId(id)),
+            "q" => Self::Queue(EventId(id)),
+            "s" => Self::Seats(EventId(id)),
+            "u" => Self::User(UserId(id)),
+            _ => return None,
+        })
+    }
+}
+
+/// The rooms in which seats are chosen, those that anybody is in.
+#[derive(Default)]
+pub struct SeatRooms(Mutex<HashMap<EventId, Arc<SeatRoom>>>);
+
+/// One of them. Whoever holds it is the only one to tell it anything, so that its numbers come in order.
+type SeatRoom = tokio::sync::Mutex<Told>;
+
+/// What a room was told.
+#[derive(Default)]
+pub struct Told {
+    /// Counts what was told.
+    sequence: u64,
+    /// Who missed something because its buffer was full.
+    behind: HashSet<Sid>,
+    /// The seats that are taken, and the tag under which they were.
+    taken: Option<(u64, Arc<Vec<TakenSeat>>)>,
+}
+
+impl SeatRooms {
+    fn get(&self, event: EventId) -> Option<Arc<SeatRoom>> {
+        self.0.lock().get(&event).cloned()
+    }
+
+    fn made(&self, event: EventId) -> Arc<SeatRoom> {
+        self.0.lock().entry(event).or_default().clone()
+    }
+
+    fn all(&self) -> Vec<EventId> {
+        self.0.lock().keys().copied().collect()
+    }
+
+    /// Drops the rooms that nobody is in or on the way into.
+    fn tidy(&self, is_empty: impl Fn(EventId) -> bool) {
+        self.0.lock().retain(|event, room| Arc::strong_count(room) > 1 || !is_empty(*event));
+    }
+}
+
+impl Told {
+    /// Everything there is to know of the seats now, under the number of the last word told before.
+    async fn snapshot(&mut self, state: &AppState, event: &Arc<Event>) -> Result<Snapshot, Unavailable> {
+        let tag = state.desk.seat_tag(event).await?;
+        let seats = match &self.taken {
+            Some((known, seats)) if *known == tag => seats.clone(),
+            _ => {
+                let map = state.desk.seat_map(event).await?;
+                let seats = Arc::new(taken(event, &map.statuses));
+                self.taken = Some((map.tag, seats.clone()));
+                seats
+            }
+        };
+        Ok(Snapshot { event_id: ids::uuid(event.id.0), sequence: self.sequence, seats })
+    }
+}
+
+fn taken(event: &Event, statuses: &[SeatStatus]) -> Vec<TakenSeat> {
+    let taken = (0..).zip(statuses).filter(|(_, status)| **status != SeatStatus::Free);
+    taken.map(|(n, own)| TakenSeat { seat_id: ids::uuid(event.id.seat(n)), status: SEAT_WORDS.of(*own) }).collect()
+}
+
+impl Sockets {
+    /// Takes a socket into the room of an event's seats and gives it a snapshot; what is told after that has greater
+    /// numbers.
+    pub async fn join_seats(
+        &self,
+        state: &AppState,
+        socket: &SocketRef,
+        event: &Arc<Event>,
+    ) -> Result<(), Unavailable> {
+        // The first look at an event reads the store: not while others wait to be told.
+        state.desk.seat_tag(event).await?;
+        let room = self.seats.made(event.id);
+        let mut told = room.lock().await;
+        socket.join(Room::Seats(event.id).to_string());
+        let snapshot = told.snapshot(state, event).await?;
+        if !send(socket, "seats-snapshot", &snapshot) {
+            told.behind.insert(socket.id);
+        }
+        Ok(())
+    }
+
+    /// Tells those who choose seats of an event what became of a seat.
+    pub async fn tell_seat(&self, event: EventId, name: &str, mut message: SeatSaid) {
+        let Some(room) = self.seats.get(event) else { return };
+        let mut told = room.lock().await;
+        told.sequence += 1;
+        message.sequence = told.sequence;
+        for socket in self.members(Room::Seats(event)) {
+            if !told.behind.contains(&socket.id) && !send(&socket, name, &message) {
+                told.behind.insert(socket.id);
+            }
+        }
+    }
+
+    /// Gives everybody who missed something a snapshot, as soon as there is room for it.
+    pub async fn catch_up(&self, state: &AppState) -> Result<(), Unavailable> {
+        for id in self.seats.all() {
+            let Some(room) = self.seats.get(id) else { continue };
+            let mut told = room.lock().await;
+            if told.behind.is_empty() {
+                continue;
+            }
+            let Some(event) = state.desk.event(id).await? else { continue };
+            let snapshot = told.snapshot(state, &event).await?;
+            let members = self.members(Room::Seats(id));
+            let behind = std::mem::take(&mut told.behind);
+            let still = members.iter().filter(|socket| behind.contains(&socket.id));
+            let still = still.filter(|socket| !send(socket, "seats-snapshot", &snapshot));
+            told.behind = still.map(|socket| socket.id).collect();
+        }
+        self.seats.tidy(|event| self.members(Room::Seats(event)).is_empty());
+        Ok(())
+    }
+
+    /// Counts everybody as having missed something.
+    pub async fn all_behind(&self) {
+        for id in self.seats.all() {
+            let Some(room) = self.seats.get(id) else { continue };
+            let mut told = room.lock().await;
+            told.sequence += 1;
+            told.behind.extend(self.members(Room::Seats(id)).iter().map(|socket| socket.id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_is_found_by_what_it_is_called() {
+        for room in
+            [Room::Event(EventId(1 << 20)), Room::Queue(EventId(5)), Room::Seats(EventId(7)), Room::User(UserId(9))]
+        {
+            assert_eq!(Room::named(&room.to_string()), Some(room));
+        }
+        for wrong in ["", "e", "x1", "eg", "한글"] {
+            assert_eq!(Room::named(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What clients send: rooms to join and to leave, and the seats they have their eyes on.
+
+use std::sync::Arc;
+
+use desk::Unavailable;
+use engine::catalogue::{Event, EventStatus};
+use socketioxide::ParserError;
+use socketioxide::extract::{AckSender, SocketRef, TryData};
+
+use super::messages::{Asked, Heard, SeatsEyed};
+use super::rooms::Room;
+use super::visitor::Visitor;
+use crate::ids;
+use crate::state::{AppState, WeakState};
+
+/// The most rooms one socket is in.
+const MOST_ROOMS: usize = 32;
+/// The most seats a client can have its eyes on, and the longest name of one, in bytes.
+const MOST_EYED: usize = 20;
+const LONGEST_NAME: usize = 100;
+
+/// What a client wants.
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    JoinEvent,
+    LeaveEvent,
+    JoinQueue,
+    LeaveQueue,
+    JoinSeats,
+    LeaveSeats,
+    EyeSeats,
+}
+
+const WISHES: [(&str, Wish); 7] = [
+    ("join-event", Wish::JoinEvent),
+    ("leave-event", Wish::LeaveEvent),
+    ("join-queue", Wish::JoinQueue),
+    ("leave-queue", Wish::LeaveQueue),
+    ("join-seat-selection", Wish::JoinSeats),
+    ("leave-seat-selection", Wish::LeaveSeats),
+    ("seat-selection-changed", Wish::EyeSeats),
+];
+
+/// Why a message was ignored, in the words of an ack.
+#[derive(Debug)]
+struct Ignored(&'static str);
+
+impl From<Unavailable> for Ignored {
+    fn from(Unavailable(reason): Unavailable) -> Self {
+        tracing::error!(%reason, "the store is unavailable");
+        Self("the service is unavailable")
+    }
+}
+
+/// Listens to a socket.
+pub fn listen(socket: &SocketRef, weak: &WeakState) {
+    for (name, wish) in WISHES {
+        let weak = weak.clone();
+        socket.on(name, move |socket: SocketRef, TryData(asked): TryData<Asked>, ack: AckSender| {
+            let heard = weak.upgrade().zip(socket.extensions.get::<Arc<Visitor>>());
+            let turn = heard.and_then(|(state, visitor)| Some((visitor.turn(state.desk.now())?, state, visitor)));
+            async move {
+                let Some((turn, state, visitor)) = turn else { return answer(ack, Err(Ignored("too many messages"))) };
+                let done = turn.then(fulfil(&state, &socket, &visitor, wish, asked)).await;
+                answer(ack, done);
+            }
+        });
+    }
+    let weak = weak.clone();
+    socket.on_disconnect(move |socket: SocketRef| {
+        let state = weak.upgrade();
+        async move {
+            // Left here, before anybody counts who is still there.
+            let rooms = socket.rooms();
+            socket.leave_all();
+            let Some(state) = state else { return };
+            for room in rooms.iter().filter_map(|name| Room::named(name)) {
+                if let Room::Event(event) = room {
+                    state.sockets.counted_anew(event);
+                }
+            }
+        }
+    });
+}
+
+fn answer(ack: AckSender, done: Result<(), Ignored>) {
+    let error = done.err().map(|Ignored(why)| why);
+    // Who asked and is gone, or does not read, is not told.
+    let _ = ack.send(&Heard { ok: error.is_none(), error });
+}
+
+async fn fulfil(
+    state: &AppState,
+    socket: &SocketRef,
+    visitor: &Visitor,
+    wish: Wish,
+    asked: Result<Asked, ParserError>,
+) -> Result<(), Ignored> {
+    let asked = asked.map_err(|_| Ignored("the payload must be an object with an eventId"))?;
+    let event = event(state, &asked.event_id).await?;
+    let sockets = &state.sockets;
+    match wish {
+        Wish::JoinEvent => {
+            join(socket, Room::Event(event.id))?;
+            sockets.counted_anew(event.id);
+        }
+        Wish::LeaveEvent => {
+            socket.leave(Room::Event(event.id).to_string());
+            sockets.counted_anew(event.id);
+        }
+        Wish::JoinQueue => join(socket, Room::Queue(event.id))?,
+        Wish::LeaveQueue => socket.leave(Room::Queue(event.id).to_string()),
+        Wish::JoinSeats => {
+            join(socket, Room::Seats(event.id))?;
+            sockets.join_seats(state, socket, &event).await?;
+        }
+        Wish::LeaveSeats => socket.leave(Room::Seats(event.id).to_string()),
+        Wish::EyeSeats => eye(socket, visitor, &event, asked.seats).await?,
+    }
+    Ok(())
+}
+
+/// The event a client names, where the public sees it.
+async fn event(state: &AppState, id: &str) -> Result<Arc<Event>, Ignored> {
+    let id = ids::parse_event(id).ok_or(Ignored("eventId is no id"))?;
+    let event = state.desk.event(id).await?;
+    event.filter(|event| event.status != EventStatus::Draft).ok_or(Ignored("no such event"))
+}
+
+fn join(socket: &SocketRef, room: Room) -> Result<(), Ignored> {
+    if socket.rooms().len() >= MOST_ROOMS {
+        return Err(Ignored("too many rooms"));
+    }
+    socket.join(room.to_string());
+    Ok(())
+}
+
+/// Tells the others who choose seats there what this one has its eyes on.
+async fn eye(socket: &SocketRef, visitor: &Visitor, event: &Event, seats: Option<Vec<String>>) -> Result<(), Ignored> {
+    let seats = seats.ok_or(Ignored("seats must be a list of seat ids"))?;
+    if seats.len() > MOST_EYED || seats.iter().any(|seat| seat.len() > LONGEST_NAME) {
+        return Err(Ignored("too many seats"));
+    }
+    let room = Room::Seats(event.id).to_string();
+    if !socket.rooms().iter().any(|own| **own == room) {
+        return Err(Ignored("join-seat-selection comes first"));
+    }
+    let message = SeatsEyed { user_id: ids::uuid(visitor.user.0), seats, event_id: ids::uuid(event.id.0) };
+    // Who has no room for it does without: it is only what somebody looks at.
+    let _ = socket.to(room).emit("seat-update", &message).await;
+    Ok(())
+}

@@ -1,0 +1,223 @@
+// Every event of tiketi's sockets, with the official client. Run by tests/tests/sockets.rs.
+import assert from "node:assert/strict";
+import { Client, call, event, login, person } from "./stage.js";
+
+const { ADMIN_EMAIL, ADMIN_PASSWORD, FOREIGN_TOKEN, OTHER_BASE, BASE } = process.env;
+const HEARD = { ok: true };
+const tests = [];
+const test = (name, run) => tests.push({ name, run });
+const seatsOf = async (show) => (await call("GET", `/api/v1/seats/events/${show.id}`)).seats.map((seat) => seat.id);
+const reserve = (show, seatIds, token, base) =>
+  call("POST", "/api/v1/seats/reserve", { token, body: { eventId: show.id, seatIds }, status: 201, base });
+
+let admin, alice, bob, show;
+
+test("who has no token, or a bad one, is told so", async () => {
+  for (const transports of [["websocket"], ["polling"]]) {
+    for (const token of [undefined, null, ""]) {
+      assert.equal(await new Client({ token, transports }).next("connect_error"), "Authentication required");
+    }
+    for (const token of ["nonsense", `${alice.token}x`, 5, {}]) {
+      assert.equal(await new Client({ token, transports }).next("connect_error"), "Invalid authentication token");
+    }
+  }
+  Client.closeAll();
+});
+
+test("both transports connect, and polling becomes a websocket", async () => {
+  const polling = await Client.connected({ token: alice.token, transports: ["polling"] });
+  assert.deepEqual(await polling.ask("join-event", { eventId: show.id }), HEARD);
+  assert.equal((await polling.next("room-info")).userCount, 1);
+  const upgraded = new Client({ token: alice.token, transports: ["polling", "websocket"] });
+  const upgrade = new Promise((resolve) => upgraded.socket.io.on("open", () => upgraded.socket.io.engine.on("upgrade", resolve)));
+  await upgraded.next("connect");
+  await upgrade;
+  assert.deepEqual(await upgraded.ask("join-event", { eventId: show.id }), HEARD);
+  await upgraded.next("room-info", (info) => info.userCount === 2);
+});
+
+test("a user of another service is let in", async () => {
+  const foreign = await Client.connected({ token: FOREIGN_TOKEN });
+  assert.deepEqual(await foreign.ask("join-event", { eventId: show.id }), HEARD);
+});
+
+test("the room is told who comes and who goes, disconnects included", async () => {
+  const [one, two] = [await Client.connected({ token: alice.token }), await Client.connected({ token: bob.token })];
+  await one.ask("join-event", { eventId: show.id });
+  assert.deepEqual(await one.next("room-info"), { eventId: show.id, userCount: 1 });
+  await two.ask("join-event", { eventId: show.house });
+  assert.deepEqual(await one.next("room-info"), { eventId: show.id, userCount: 2 });
+  assert.deepEqual(await two.next("room-info"), { eventId: show.id, userCount: 2 });
+  await two.ask("leave-event", { eventId: show.id });
+  assert.equal((await one.next("room-info")).userCount, 1);
+  await two.ask("join-event", { eventId: show.id });
+  assert.equal((await one.next("room-info")).userCount, 2);
+  two.close();
+  assert.equal((await one.next("room-info")).userCount, 1);
+});
+
+test("a message without a payload, or with a wrong one, is ignored, and an ack says why", async () => {
+  const names = [
+    "join-event", "leave-event", "join-queue", "leave-queue", "join-seat-selection", "seat-selection-changed",
+  ];
+  const payloads = [
+    [], [null], [5], ["text"], [[]], [{}], [{ eventId: null }], [{ eventId: 7 }], [{ eventId: {} }], [{ eventId: "x" }],
+    [{ eventId: "01890a5d-ac96-774b-bcce-b302099a8057" }], [show.id], [{ eventId: "\u0000" }], [Buffer.from("x")],
+    [{ eventId: show.id.repeat(500) }],
+  ];
+  for (const name of names) {
+    const client = await Client.connected({ token: alice.token });
+    for (const payload of payloads) {
+      client.socket.emit(name, ...payload);
+      const heard = await client.ask(name, ...payload);
+      assert.equal(heard.ok, false, `${name} ${JSON.stringify(payload)}`);
+      assert.equal(typeof heard.error, "string");
+    }
+    assert.ok(client.socket.connected);
+  }
+  const client = await Client.connected({ token: alice.token });
+  client.socket.emit("no-such-event", { eventId: show.id });
+  client.socket.emit("join-event", () => "a function is no payload");
+  assert.deepEqual(await client.ask("join-event", { eventId: show.id, more: [1] }, "and more"), HEARD);
+});
+
+test("who talks too fast is not heard", async () => {
+  const client = await Client.connected({ token: alice.token });
+  const heard = await Promise.all(Array.from({ length: 200 }, () => client.ask("join-event", { eventId: show.id })));
+  assert.ok(heard.some((own) => own.ok) && heard.some((own) => own.error === "too many messages"));
+  assert.ok(client.socket.connected);
+});
+
+test("messages are done in the order they were sent", async () => {
+  const client = await Client.connected({ token: alice.token });
+  for (let round = 0; round < 10; round += 1) {
+    client.socket.emit("join-event", { eventId: show.id });
+    client.socket.emit("leave-event", { eventId: show.id });
+  }
+  await client.ask("join-event", { eventId: show.id });
+  await client.next("room-info", (info) => info.userCount === 1);
+});
+
+test("seats are told as they are held, freed and sold, each once, in sequence, through any dialect", async () => {
+  const hall = await event(admin, { seating: { sections: [{ name: "A", rows: 1, seats_per_row: 6, price: 1000 }] } });
+  const seats = await seatsOf(hall);
+  await reserve(hall, [seats[5]], bob.token);
+  const [one, two] = [await Client.connected({ token: alice.token }), await Client.connected({ token: bob.token, transports: ["polling"] })];
+  for (const client of [one, two]) {
+    assert.deepEqual(await client.ask("join-seat-selection", { eventId: hall.id }), HEARD);
+    const snapshot = await client.next("seats-snapshot");
+    assert.deepEqual(snapshot, { eventId: hall.id, sequence: 0, seats: [{ seatId: seats[5], status: "locked" }] });
+  }
+  const { reservation } = await reserve(hall, [seats[0], seats[1]], alice.token);
+  for (const client of [one, two]) {
+    for (const [index, sequence] of [[0, 1], [1, 2]]) {
+      const { timestamp, ...locked } = await client.next("seat-locked");
+      assert.match(timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+      assert.deepEqual(locked, { seatId: seats[index], userId: alice.id, status: "locked", eventId: hall.id, sequence });
+    }
+  }
+  await call("POST", `/api/v1/reservations/${reservation.id}/cancel`, { token: alice.token });
+  const released = [await one.next("seat-released"), await one.next("seat-released")];
+  assert.deepEqual(released.map((own) => [own.seatId, own.status, own.sequence, own.userId]), [[seats[0], "available", 3, undefined], [seats[1], "available", 4, undefined]]);
+
+  // Through the house, and paid there.
+  const booking = await call("POST", "/api/bookings", { token: bob.token, body: { event_id: hall.house, seat_ids: ["A-1-3"] } });
+  const locked = await one.next("seat-locked");
+  assert.deepEqual([locked.seatId, locked.userId, locked.sequence], [seats[2], bob.id, 5]);
+  await call("POST", "/api/v1/payments/process", { token: bob.token, body: { reservationId: booking.booking_id, paymentMethod: "card" } });
+  const sold = await one.next("seat-sold");
+  assert.deepEqual([sold.seatId, sold.status, sold.sequence], [seats[2], "reserved", 6]);
+
+  // A reconnect gets a snapshot of it all.
+  const again = await Client.connected({ token: alice.token });
+  await again.ask("join-seat-selection", { eventId: hall.house });
+  const snapshot = await again.next("seats-snapshot");
+  assert.deepEqual(snapshot, { eventId: hall.id, sequence: 6, seats: [{ seatId: seats[2], status: "reserved" }, { seatId: seats[5], status: "locked" }] });
+  assert.equal(one.count("seat-locked") + one.count("seat-released") + one.count("seat-sold"), 0);
+});
+
+test("a lapse is told", async () => {
+  const hall = await event(admin, { seating: { sections: [{ name: "A", rows: 1, seats_per_row: 1, price: 1000 }] } });
+  const [seat] = await seatsOf(hall);
+  const client = await Client.connected({ token: alice.token });
+  await client.ask("join-seat-selection", { eventId: hall.id });
+  // The house's holds are short here.
+  await call("POST", "/api/bookings", { token: bob.token, body: { event_id: hall.house, seat_ids: ["A-1-1"] } });
+  await client.next("seat-locked");
+  assert.equal((await client.next("seat-released")).seatId, seat);
+});
+
+test("a connection that breaks comes back by itself and gets a snapshot", async () => {
+  const client = await Client.connected({ token: alice.token });
+  client.socket.on("connect", () => client.socket.emit("join-seat-selection", { eventId: show.id }));
+  client.socket.io.engine.close();
+  await client.next("disconnect");
+  await client.next("connect");
+  assert.equal((await client.next("seats-snapshot")).eventId, show.id);
+});
+
+test("what somebody has its eyes on is told to the others there, and to nobody else", async () => {
+  const seats = await seatsOf(show);
+  const [one, two, other] = await Promise.all([alice, bob, bob].map(({ token }) => Client.connected({ token })));
+  const early = await one.ask("seat-selection-changed", { eventId: show.id, seats: seats.slice(0, 2) });
+  assert.equal(early.ok, false);
+  await one.ask("join-seat-selection", { eventId: show.id });
+  await two.ask("join-seat-selection", { eventId: show.id });
+  await other.ask("join-event", { eventId: show.id });
+  assert.deepEqual(await one.ask("seat-selection-changed", { eventId: show.id, seats: seats.slice(0, 2) }), HEARD);
+  assert.deepEqual(await two.next("seat-update"), { userId: alice.id, seats: seats.slice(0, 2), eventId: show.id });
+  for (const wrong of [undefined, null, "x", [5], Array(21).fill("x"), ["x".repeat(101)]]) {
+    assert.equal((await one.ask("seat-selection-changed", { eventId: show.id, seats: wrong })).ok, false);
+  }
+  await two.ask("seat-selection-changed", { eventId: show.id, seats: [] });
+  assert.deepEqual((await one.next("seat-update")).seats, []);
+  assert.equal(one.count("seat-update") + two.count("seat-update") + other.count("seat-update"), 0);
+});
+
+test("stock that moves is told to those who look at the event", async () => {
+  const gig = await event(admin, { ticket_types: [{ name: "일반", price: 1000, quantity: 10 }] });
+  const [type] = (await call("GET", `/api/v1/tickets/event/${gig.id}`)).ticketTypes;
+  const client = await Client.connected({ token: alice.token });
+  await client.ask("join-event", { eventId: gig.id });
+  const body = { eventId: gig.id, items: [{ ticketTypeId: type.id, quantity: 3 }] };
+  const { reservation } = await call("POST", "/api/v1/reservations", { token: bob.token, body, status: 201 });
+  const { timestamp, ...told } = await client.next("ticket-updated");
+  assert.ok(timestamp);
+  assert.deepEqual(told, { ticketTypeId: type.id, availableQuantity: 7, totalQuantity: 10, eventId: gig.id });
+  await call("POST", `/api/v1/reservations/${reservation.id}/cancel`, { token: bob.token });
+  await client.next("ticket-updated", (own) => own.availableQuantity === 10);
+});
+
+if (OTHER_BASE) {
+  test("rooms are told what happens at another server", async () => {
+    const hall = await event(admin, { seating: { sections: [{ name: "A", rows: 1, seats_per_row: 2, price: 1000 }] } });
+    const seats = await seatsOf(hall);
+    const here = await Client.connected({ token: alice.token });
+    await here.ask("join-seat-selection", { eventId: hall.id });
+    await here.next("seats-snapshot");
+    await reserve(hall, [seats[1]], bob.token, OTHER_BASE);
+    assert.equal((await here.next("seat-locked")).seatId, seats[1]);
+    const there = await Client.connected({ token: bob.token, base: OTHER_BASE });
+    await there.ask("join-seat-selection", { eventId: hall.id });
+    assert.deepEqual((await there.next("seats-snapshot")).seats, [{ seatId: seats[1], status: "locked" }]);
+  });
+}
+
+admin = await login(ADMIN_EMAIL, ADMIN_PASSWORD);
+[alice, bob] = [await person("alice"), await person("bob")];
+show = await event(admin, { seating: { sections: [{ name: "A", rows: 2, seats_per_row: 5, price: 150000 }] } });
+let failed = 0;
+for (const { name, run } of tests) {
+  try {
+    await run();
+    console.log(`ok      ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED  ${name}\n${error.stack}`);
+  } finally {
+    Client.closeAll();
+    Client.open.clear();
+  }
+}
+console.log(`${tests.length - failed} of ${tests.length} passed against ${BASE}`);
+process.exit(failed ? 1 : 0);
