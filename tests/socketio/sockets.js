@@ -188,6 +188,33 @@ test("stock that moves is told to those who look at the event", async () => {
   await client.next("ticket-updated", (own) => own.availableQuantity === 10);
 });
 
+test("a queue tells its numbers, and who gets in is told alone", async () => {
+  const gig = await event(admin, {
+    waiting_room: { capacity: 1, pass_seconds: 300 },
+    ticket_types: [{ name: "일반", price: 1000, quantity: 10 }],
+  });
+  const check = (who) => call("POST", `/api/v1/queue/check/${gig.id}`, { token: who.token });
+  const [one, two, two2] = await Promise.all([alice, bob, bob].map(({ token }) => Client.connected({ token })));
+  for (const client of [one, two]) assert.deepEqual(await client.ask("join-queue", { eventId: gig.id }), HEARD);
+  assert.equal((await call("GET", `/api/v1/queue/status/${gig.id}`, { token: bob.token })).status, "not_in_queue");
+  assert.deepEqual(await check(alice), { queued: false, threshold: 1, currentUsers: 1 });
+  const allowed = { eventId: gig.id, userId: alice.id, message: "입장이 허용되었습니다." };
+  assert.deepEqual(await one.next("queue-entry-allowed"), allowed);
+  assert.deepEqual(await check(bob), { queued: true, position: 1, estimatedWait: 1, threshold: 1, currentUsers: 1 });
+  const { timestamp, ...told } = await two.next("queue-updated", (own) => own.queueSize === 1);
+  assert.ok(timestamp);
+  assert.deepEqual(told, { eventId: gig.id, queueSize: 1, currentUsers: 1, threshold: 1 });
+  await call("POST", `/api/v1/queue/leave/${gig.id}`, { token: alice.token });
+  for (const client of [two, two2]) {
+    assert.deepEqual(await client.next("queue-entry-allowed"), { ...allowed, userId: bob.id });
+  }
+  await two.next("queue-updated", (own) => own.queueSize === 0 && own.currentUsers === 1);
+  await one.next("queue-updated", (own) => own.queueSize === 0);
+  assert.equal(one.count("queue-entry-allowed"), 0, "nobody else is told");
+  assert.equal(two2.count("queue-updated"), 0, "only the queue's room is told its numbers");
+  await two.ask("leave-queue", { eventId: gig.id });
+});
+
 if (OTHER_BASE) {
   test("rooms are told what happens at another server", async () => {
     const hall = await event(admin, { seating: { sections: [{ name: "A", rows: 1, seats_per_row: 2, price: 1000 }] } });

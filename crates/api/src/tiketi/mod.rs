@@ -3,6 +3,7 @@
 mod errors;
 mod events;
 mod payments;
+mod queue;
 mod reservations;
 mod seats;
 pub mod socket;
@@ -29,6 +30,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(seats::routes())
         .merge(reservations::routes())
         .merge(payments::routes())
+        .merge(queue::routes())
 }
 
 /// How often what may be asked.

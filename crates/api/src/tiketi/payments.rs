@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use engine::holds::{Reservation, Standing};
+use engine::id::ReservationId;
 use engine::payments::{ConfirmReservation, Settlement};
 use engine::refusal::Refusal;
 use engine::wallet::{PayFromWallet, WalletPayment};
@@ -10,6 +11,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use waiting_room::Door;
 
 use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, act, rendered};
 use super::reservations::wire::number;
@@ -106,6 +108,7 @@ async fn process(
     let id = reservation_id(&body.reservation_id)?;
     let method = body.payment_method;
     check_method(&method)?;
+    alive(&state, &caller, id).await?;
     if method == POINT {
         let command = PayFromWallet { user: caller.user, reservations: vec![id], stated_total: None };
         let wire = move |made: &WalletPayment| made.reservations.first().map(|own| paid(own, &method));
@@ -125,6 +128,14 @@ async fn process(
         Err(refusal) => unpaid(refusal).answer(),
     };
     Ok(once::run(&state, &attempt, command, render).await?)
+}
+
+/// Paying is a sign of life, too; it needs no pass, since what is paid is held already.
+async fn alive(state: &AppState, caller: &Caller, id: ReservationId) -> Result<(), ApiError> {
+    if let Some(own) = state.desk.reservation(id).await?.filter(|own| own.user == caller.user) {
+        state.rooms.look_alive(Door::Tiketi, Some(own.event), caller.user).await?;
+    }
+    Ok(())
 }
 
 fn check_method(method: &str) -> Result<(), ApiError> {

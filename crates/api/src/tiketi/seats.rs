@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::errors::{ApiError, ReadProblems, WriteProblems, act};
+use super::queue::turned_away;
 use super::reservations::wire::{SeatReservation, SeatReservationDetail};
 use super::reservations::{owned, wire as reservation};
 use super::wire::{self, LayoutBody, Named, SEAT_WORDS};
@@ -220,6 +221,9 @@ async fn reserve(
         stated_total: None,
         rules: rules(&state, MOST),
     };
+    if let Some(turned_away) = turned_away(&state, &attempt, &caller, &event).await? {
+        return Ok(turned_away);
+    }
     let made = event.clone();
     let wire = move |made_of: &Vec<Reservation>| {
         let reservation = made_of.first().map(|own| reservation::seat_reservation(own, &made));

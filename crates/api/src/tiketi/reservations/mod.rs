@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 use self::wire::{Cancelled, Found, ListQuery, Made, Mine, NewReservation};
 use super::errors::{ApiError, ReadProblems, WriteProblems, act};
 use super::events::Pagination;
+use super::queue::turned_away;
 use super::seats::rules;
 use super::wire::{Named, event_id, reservation_id, ticket_type_id};
 use crate::caller::Caller;
@@ -64,6 +65,9 @@ async fn create(
         stated_total: None,
         rules: rules(&state, MOST),
     };
+    if let Some(turned_away) = turned_away(&state, &attempt, &caller, &event).await? {
+        return Ok(turned_away);
+    }
     let wire = |made: &Vec<Reservation>| made.first().map(wire::made);
     act(&state, &attempt, command, StatusCode::CREATED, wire, |refusal| refusal.into()).await
 }

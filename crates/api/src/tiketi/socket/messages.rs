@@ -83,3 +83,23 @@ pub struct TicketsLeft {
     pub timestamp: String,
     pub event_id: String,
 }
+
+/// `queue-updated`: how a queue stands.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueInfo {
+    pub event_id: String,
+    pub queue_size: u32,
+    pub current_users: u32,
+    pub threshold: u32,
+    pub timestamp: String,
+}
+
+/// `queue-entry-allowed`, for who gets in.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LetIn {
+    pub event_id: String,
+    pub user_id: String,
+    pub message: &'static str,
+}

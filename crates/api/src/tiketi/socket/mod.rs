@@ -16,7 +16,6 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::Router;
-use engine::id::EventId;
 use serde::{Deserialize, Serialize};
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler as _;
@@ -91,6 +90,11 @@ impl Sockets {
         self.io.of("/").map(|all| all.within(room.to_string()).sockets()).unwrap_or_default()
     }
 
+    /// All sockets.
+    fn all(&self) -> Vec<SocketRef> {
+        self.io.of("/").map(|all| all.sockets()).unwrap_or_default()
+    }
+
     /// Tells all sockets in a room. What a full one misses, the next word of the same kind makes up for.
     fn tell<T: Serialize>(&self, room: Room, event: &str, message: &T) {
         for socket in self.members(room) {
@@ -101,11 +105,6 @@ impl Sockets {
     /// Hangs up on everybody.
     async fn close(&self) {
         self.io.close().await;
-    }
-
-    /// Notes that the number of those who look at an event has changed.
-    fn counted_anew(&self, event: EventId) {
-        self.notices.counted_anew(event);
     }
 }
 

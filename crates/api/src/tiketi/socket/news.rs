@@ -10,13 +10,13 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
+use waiting_room::{Door, Moved};
 
 use super::super::wire::SEAT_WORDS;
-use super::Sockets;
-use super::messages::{RoomInfo, SeatSaid, TicketsLeft};
+use super::messages::{LetIn, QueueInfo, RoomInfo, SeatSaid, TicketsLeft};
 use super::rooms::Room;
 use crate::state::AppState;
-use crate::{clock, ids};
+use crate::{Dialect, clock, ids};
 
 /// How often counts are looked at: those who wait for a number wait this long at most.
 const PULSE: Duration = Duration::from_millis(100);
@@ -24,6 +24,10 @@ const PULSE: Duration = Duration::from_millis(100);
 const CARE: u64 = 10;
 /// A room is told its count at most this often for each that is in it, so that a rush into it stays affordable.
 const COUNT_PAUSE: Span = Span(100);
+/// A queue is told its numbers at most this often.
+const QUEUE_PAUSE: Span = Span::seconds(1);
+/// What who gets in is told.
+const LET_IN: &str = "입장이 허용되었습니다.";
 /// What sockets get to be told that the server goes.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -33,8 +37,8 @@ pub struct Notices(Mutex<Due>);
 
 #[derive(Default)]
 struct Due {
-    /// Rooms whose count has changed or was told lately.
-    counts: HashMap<EventId, Count>,
+    /// Rooms whose numbers have changed or were told lately.
+    counts: HashMap<Room, Count>,
     /// Ticket types of which some were taken or given back.
     stocks: HashMap<EventId, BTreeSet<TicketTypeId>>,
 }
@@ -46,22 +50,22 @@ struct Count {
 }
 
 impl Notices {
-    /// Notes that the number of those who look at an event has changed.
-    pub fn counted_anew(&self, event: EventId) {
+    /// Notes that the numbers of a room have changed.
+    pub fn counted_anew(&self, room: Room) {
         let fresh = Count { changed: true, rests_until: Time::NEVER };
-        self.0.lock().counts.entry(event).or_insert(fresh).changed = true;
+        self.0.lock().counts.entry(room).or_insert(fresh).changed = true;
     }
 
-    /// The rooms to tell their count now.
-    fn due_counts(&self, now: Time) -> Vec<EventId> {
+    /// The rooms to tell their numbers now.
+    fn due_counts(&self, now: Time) -> Vec<Room> {
         let mut due = self.0.lock();
         due.counts.retain(|_, count| count.changed || count.rests_until > now);
         let told = due.counts.iter_mut().filter(|(_, count)| count.changed && count.rests_until <= now);
-        told.map(|(event, count)| (*event, count.changed = false).0).collect()
+        told.map(|(room, count)| (*room, count.changed = false).0).collect()
     }
 
-    fn rest(&self, event: EventId, until: Time) {
-        if let Some(count) = self.0.lock().counts.get_mut(&event) {
+    fn rest(&self, room: Room, until: Time) {
+        if let Some(count) = self.0.lock().counts.get_mut(&room) {
             count.rests_until = until;
         }
     }
@@ -74,6 +78,7 @@ impl Notices {
 /// Tells sockets what happens, until `stop` turns true; then hangs up on them.
 pub async fn attend(state: AppState, mut stop: watch::Receiver<bool>) {
     let mut live = state.desk.live();
+    let mut lanes = state.rooms.subscribe();
     let mut pulse = tokio::time::interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut beat = 0_u64;
@@ -86,6 +91,11 @@ pub async fn attend(state: AppState, mut stop: watch::Receiver<bool>) {
                     tracing::warn!(missed, "sockets missed what happened and are brought up to date");
                     state.sockets.all_behind().await;
                 }
+                Err(RecvError::Closed) => break,
+            },
+            change = lanes.recv() => match change {
+                Ok(change) => moved(&state, change),
+                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "sockets missed who was let in"),
                 Err(RecvError::Closed) => break,
             },
             _ = pulse.tick() => {
@@ -105,12 +115,22 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn on_pulse(state: &AppState, beat: u64) -> Result<(), Unavailable> {
-    tell_counts(&state.sockets, state.desk.now());
+    tell_counts(state).await?;
     tell_stocks(state).await?;
+    if beat.is_multiple_of(life_beats(state)) {
+        show_life(state).await?;
+    }
     if beat.is_multiple_of(CARE) {
         state.sockets.catch_up(state).await?;
     }
     Ok(())
+}
+
+/// After how many pulses sockets count as a sign of life again: a quarter of what somebody may stay away.
+fn life_beats(state: &AppState) -> u64 {
+    let own = state.settings.of(Dialect::Tiketi);
+    let seconds = u64::try_from(own.pass_seconds.min(own.absent_seconds)).unwrap_or(1);
+    (seconds * 10 / 4).clamp(1, 600)
 }
 
 /// Tells what happened to those who look.
@@ -142,17 +162,73 @@ fn seats(told: &Told) -> Vec<(u32, &'static str, &'static str, bool)> {
     }
 }
 
-/// Tells rooms how many are in them.
-fn tell_counts(sockets: &Sockets, now: Time) {
-    for event in sockets.notices.due_counts(now) {
-        let user_count = sockets.members(Room::Event(event)).len();
-        if user_count == 0 {
+/// Tells rooms their numbers.
+async fn tell_counts(state: &AppState) -> Result<(), Unavailable> {
+    let (sockets, now) = (&state.sockets, state.desk.now());
+    for room in sockets.notices.due_counts(now) {
+        let here = sockets.members(room).len();
+        if here == 0 {
             continue;
         }
-        sockets.tell(Room::Event(event), "room-info", &RoomInfo { event_id: ids::uuid(event.0), user_count });
-        let pause = COUNT_PAUSE.0 * i64::try_from(user_count).unwrap_or(i64::MAX / COUNT_PAUSE.0);
-        sockets.notices.rest(event, now + Span(pause));
+        let pause = match room {
+            Room::Event(event) => {
+                let message = RoomInfo { event_id: ids::uuid(event.0), user_count: here };
+                sockets.tell(room, "room-info", &message);
+                COUNT_PAUSE.0 * i64::try_from(here).unwrap_or(i64::MAX / COUNT_PAUSE.0)
+            }
+            Room::Queue(event) => {
+                sockets.tell(room, "queue-updated", &queue(state, event).await?);
+                QUEUE_PAUSE.0
+            }
+            Room::Seats(_) | Room::User(_) => 0,
+        };
+        sockets.notices.rest(room, now + Span(pause));
     }
+    Ok(())
+}
+
+async fn queue(state: &AppState, event: EventId) -> Result<QueueInfo, Unavailable> {
+    let lane = state.rooms.lane(Door::Tiketi, Some(event)).await?;
+    Ok(QueueInfo {
+        event_id: ids::uuid(event.0),
+        queue_size: lane.waiting,
+        current_users: lane.inside,
+        threshold: lane.capacity,
+        timestamp: clock::rfc3339(state.desk.now()),
+    })
+}
+
+/// Tells who got in, and notes whose queue has moved.
+fn moved(state: &AppState, moved: Moved) {
+    let (kind, event) = match moved {
+        Moved::LetIn { kind, event, .. } | Moved::Lane { kind, event } => (kind, event),
+        Moved::SoldOut { kind, event, .. } => (kind, Some(event)),
+    };
+    let Some(event) = event.filter(|_| Door::Tiketi.leads_to(kind)) else { return };
+    state.sockets.notices.counted_anew(Room::Queue(event));
+    if let Moved::LetIn { user, .. } = moved {
+        let message = LetIn { event_id: ids::uuid(event.0), user_id: ids::uuid(user.0), message: LET_IN };
+        state.sockets.tell(Room::User(user), "queue-entry-allowed", &message);
+    }
+}
+
+/// Counts every socket in a room of an event as a sign of life of its user.
+async fn show_life(state: &AppState) -> Result<(), Unavailable> {
+    let mut alive = BTreeSet::new();
+    for socket in state.sockets.all() {
+        let rooms = socket.rooms();
+        let rooms = rooms.iter().filter_map(|name| Room::named(name)).collect::<Vec<_>>();
+        let user = rooms.iter().find_map(|room| if let Room::User(user) = room { Some(*user) } else { None });
+        let events = rooms.iter().filter_map(|room| match room {
+            Room::Event(event) | Room::Queue(event) | Room::Seats(event) => Some(*event),
+            Room::User(_) => None,
+        });
+        alive.extend(events.filter_map(|event| Some((event, user?))));
+    }
+    for (event, user) in alive {
+        state.rooms.look_alive(Door::Tiketi, Some(event), user).await?;
+    }
+    Ok(())
 }
 
 /// Tells those who look at an event how many of its tickets are left.
@@ -183,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_count_is_told_once_for_each_change_and_not_too_often() {
-        let (notices, event) = (Notices::default(), EventId(1 << 20));
+        let (notices, event) = (Notices::default(), Room::Event(EventId(1 << 20)));
         notices.counted_anew(event);
         notices.counted_anew(event);
         assert_eq!(notices.due_counts(Time(1)), [event]);

@@ -6,6 +6,7 @@ use desk::Unavailable;
 use engine::catalogue::{Event, EventStatus};
 use socketioxide::ParserError;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
+use waiting_room::Door;
 
 use super::messages::{Asked, Heard, SeatsEyed};
 use super::rooms::Room;
@@ -75,8 +76,8 @@ pub fn listen(socket: &SocketRef, weak: &WeakState) {
             socket.leave_all();
             let Some(state) = state else { return };
             for room in rooms.iter().filter_map(|name| Room::named(name)) {
-                if let Room::Event(event) = room {
-                    state.sockets.counted_anew(event);
+                if matches!(room, Room::Event(_)) {
+                    state.sockets.notices.counted_anew(room);
                 }
             }
         }
@@ -102,13 +103,16 @@ async fn fulfil(
     match wish {
         Wish::JoinEvent => {
             join(socket, Room::Event(event.id))?;
-            sockets.counted_anew(event.id);
+            sockets.notices.counted_anew(Room::Event(event.id));
         }
         Wish::LeaveEvent => {
             socket.leave(Room::Event(event.id).to_string());
-            sockets.counted_anew(event.id);
+            sockets.notices.counted_anew(Room::Event(event.id));
         }
-        Wish::JoinQueue => join(socket, Room::Queue(event.id))?,
+        Wish::JoinQueue => {
+            join(socket, Room::Queue(event.id))?;
+            state.rooms.look_alive(Door::Tiketi, Some(event.id), visitor.user).await?;
+        }
         Wish::LeaveQueue => socket.leave(Room::Queue(event.id).to_string()),
         Wish::JoinSeats => {
             join(socket, Room::Seats(event.id))?;

@@ -1,0 +1,206 @@
+//! The queue of an event, and who may buy.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use engine::catalogue::Event;
+use engine::command::KeepAnswer;
+use engine::lanes::TurnAway;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use waiting_room::{Door, PlaceView, Standing, Turned};
+
+use super::errors::{ApiError, ReadProblems, WriteProblems, act, rendered};
+use super::wire::{self, Named};
+use crate::caller::Caller;
+use crate::once::{self, Attempt, Bare};
+use crate::state::AppState;
+
+/// How many are let in a second while nobody knows better.
+const USUAL_RATE: u32 = 50;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default().routes(routes!(check)).routes(routes!(status)).routes(routes!(leave))
+}
+
+/// Whether somebody has to wait.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TiketiQueued)]
+struct Queued {
+    queued: bool,
+    /// Of who waits: how many are let in up to and with this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u32>,
+    /// Of who waits, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_wait: Option<i64>,
+    /// How many may be inside at once.
+    threshold: u32,
+    /// How many are inside.
+    current_users: u32,
+}
+
+impl Queued {
+    fn new(place: &PlaceView) -> Self {
+        let queued = place.standing == Standing::Waiting;
+        Self {
+            queued,
+            position: queued.then_some(place.position),
+            estimated_wait: queued.then(|| estimated_wait(place)),
+            threshold: place.capacity,
+            current_users: place.inside,
+        }
+    }
+}
+
+/// In whole seconds, begun ones whole; by the usual rate until one was measured.
+fn estimated_wait(place: &PlaceView) -> i64 {
+    let measured = place.estimated_wait.map(|span| (span.0 + 999_999) / 1_000_000);
+    measured.unwrap_or_else(|| place.position.div_ceil(USUAL_RATE).into())
+}
+
+/// How the queue stands, for somebody.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TiketiQueueStatus)]
+struct QueueStatus {
+    queued: bool,
+    /// 0 for who does not wait.
+    position: u32,
+    /// How many wait.
+    queue_size: u32,
+    /// In seconds; 0 for who does not wait.
+    estimated_wait: i64,
+    /// How many are inside.
+    current_users: u32,
+    /// How many may be inside at once.
+    threshold: u32,
+    /// `queued`, `active` (inside) or `not_in_queue`.
+    status: &'static str,
+}
+
+/// A queue that was left.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TiketiQueueLeft)]
+struct Left {
+    #[schema(examples("대기열에서 나왔습니다."))]
+    message: &'static str,
+}
+
+/// Get inside, or in line; asking again keeps the place.
+#[utoipa::path(
+    post, path = "/api/v1/queue/check/{event_id}", operation_id = "tiketi_check_queue",
+    tag = "tiketi", security(("bearer" = [])),
+    params(
+        ("event_id" = String, Path, description = "The event"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
+    ),
+    responses(
+        (status = 200, description = "Inside, or where in line", body = Queued),
+        (status = 429, description = "The queue is full", body = super::ErrorEnvelope),
+        ReadProblems,
+        WriteProblems,
+    )
+)]
+async fn check(
+    State(state): State<AppState>,
+    caller: Caller,
+    Named(id): Named,
+    Bare { attempt, .. }: Bare,
+) -> Result<Response, ApiError> {
+    if let Some(answered) = once::replayed(&state, &attempt).await? {
+        return Ok(answered);
+    }
+    let event = wire::public_event(&state, &id).await?;
+    let place = state.rooms.join(Door::Tiketi, Some(event.id), caller.user).await?;
+    keep(&state, &attempt, &Queued::new(&place)).await
+}
+
+/// How the queue stands. Looking is a sign of life.
+#[utoipa::path(
+    get, path = "/api/v1/queue/status/{event_id}", operation_id = "tiketi_get_queue_status",
+    tag = "tiketi", security(("bearer" = [])),
+    params(("event_id" = String, Path, description = "The event")),
+    responses((status = 200, description = "The queue, and the caller's place", body = QueueStatus), ReadProblems)
+)]
+async fn status(
+    State(state): State<AppState>,
+    caller: Caller,
+    Named(id): Named,
+) -> Result<Json<QueueStatus>, ApiError> {
+    let event = wire::public_event(&state, &id).await?;
+    let place = state.rooms.look_alive(Door::Tiketi, Some(event.id), caller.user).await?;
+    let lane = state.rooms.lane(Door::Tiketi, Some(event.id)).await?;
+    let waiting = place.as_ref().filter(|own| own.standing == Standing::Waiting);
+    let inside = place.as_ref().is_some_and(|own| matches!(own.standing, Standing::Inside { .. }));
+    Ok(Json(QueueStatus {
+        queued: waiting.is_some(),
+        position: waiting.map_or(0, |own| own.position),
+        queue_size: lane.waiting,
+        estimated_wait: waiting.map_or(0, estimated_wait),
+        current_users: lane.inside,
+        threshold: lane.capacity,
+        status: match (waiting.is_some(), inside) {
+            (true, _) => "queued",
+            (false, true) => "active",
+            (false, false) => "not_in_queue",
+        },
+    }))
+}
+
+/// Leave the queue, or the inside. Leaving what one is not in changes nothing.
+#[utoipa::path(
+    post, path = "/api/v1/queue/leave/{event_id}", operation_id = "tiketi_leave_queue",
+    tag = "tiketi", security(("bearer" = [])),
+    params(
+        ("event_id" = String, Path, description = "The event"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
+    ),
+    responses((status = 200, description = "It is left", body = Left), ReadProblems, WriteProblems)
+)]
+async fn leave(
+    State(state): State<AppState>,
+    caller: Caller,
+    Named(id): Named,
+    Bare { attempt, .. }: Bare,
+) -> Result<Response, ApiError> {
+    if let Some(answered) = once::replayed(&state, &attempt).await? {
+        return Ok(answered);
+    }
+    let event = wire::public_event(&state, &id).await?;
+    state.rooms.leave(Door::Tiketi, Some(event.id), caller.user).await?;
+    keep(&state, &attempt, &Left { message: "대기열에서 나왔습니다." }).await
+}
+
+/// The answer, kept under the key of its request where that has one.
+async fn keep(state: &AppState, attempt: &Attempt, body: &impl Serialize) -> Result<Response, ApiError> {
+    let answer = rendered(StatusCode::OK, body);
+    match attempt.once {
+        Some(_) => Ok(once::run(state, attempt, KeepAnswer, move |_| answer.clone()).await?),
+        None => Ok(once::respond(answer)),
+    }
+}
+
+/// What turns somebody away who may not buy now; `None` for who may. Who was answered before under the same key is
+/// answered so again, whoever's turn it is by now.
+///
+/// # Errors
+/// Where nobody can say.
+pub(super) async fn turned_away(
+    state: &AppState,
+    attempt: &Attempt,
+    caller: &Caller,
+    event: &Event,
+) -> Result<Option<Response>, ApiError> {
+    match state.rooms.may_buy(Door::Tiketi, Some(event.id), caller.user).await {
+        Ok(()) => Ok(None),
+        Err(Turned::Wait(_)) => {
+            let answer = act(state, attempt, TurnAway, StatusCode::OK, |()| (), |refusal| refusal.into()).await?;
+            Ok(Some(answer))
+        }
+        Err(Turned::Stopped(stopped)) => Err(stopped.into()),
+    }
+}
