@@ -230,7 +230,7 @@ fn matches(headers: &HeaderMap, tag: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use engine::catalogue::Layout;
     use engine::catalogue::layout::section;
     use engine::money::Won;
@@ -249,9 +249,14 @@ mod tests {
         text.finished()
     }
 
+    /// An event with a layout, for tests.
+    pub(crate) fn event_of(layout: Layout) -> Event {
+        crate::ticketing_pro::event_of(layout)
+    }
+
     fn event() -> Event {
         let rows = section("A", 2, 2, Won(150_000)).collect();
-        crate::ticketing_pro::event_of(Layout::new(rows).expect("a layout"))
+        event_of(Layout::new(rows).expect("a layout"))
     }
 
     #[test]

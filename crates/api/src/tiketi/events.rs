@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use desk::ListingQuery;
+use engine::id::EventId;
 use engine::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
@@ -10,11 +11,14 @@ use utoipa_axum::routes;
 
 use super::errors::{ApiError, ReadProblems};
 use super::wire::{self, EventBody, Named, TicketTypeBody};
+use crate::fault::Fault;
 use crate::query::{Page, Query};
 use crate::state::AppState;
 
 /// How many on a page when nobody says.
 const USUAL: u32 = 10;
+/// The most that may be searched for, in characters.
+const LONGEST_WORDS: usize = 200;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default().routes(routes!(list)).routes(routes!(detail))
@@ -26,6 +30,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 struct ListQuery {
     /// Only at this stage: upcoming, on_sale, sold_out, ended or cancelled.
     status: Option<String>,
+    /// Only with these words in title, artist, venue or address, or another name of the artist.
+    #[param(max_length = 200)]
+    q: Option<String>,
     /// Which page, from 1.
     #[param(minimum = 1, default = 1)]
     page: Option<u32>,
@@ -78,10 +85,24 @@ async fn list(State(state): State<AppState>, Query(query): Query<ListQuery>) -> 
     let page = Page::of(query.page, Some(query.limit.unwrap_or(USUAL)))?;
     let stage = query.status.as_deref().filter(|word| !word.is_empty()).map(wire::stage).transpose()?;
     let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
-    let wanted = ListingQuery { stage, among: None, offset, limit: page.size as usize };
+    let words = query.q.as_deref().map(str::trim).filter(|words| !words.is_empty());
+    let among = words.map(|words| found(&state, words)).transpose()?;
+    let wanted = ListingQuery { stage, among, offset, limit: page.size as usize };
     let (listed, total) = state.desk.listing(wanted).await?;
     let events = listed.iter().map(|own| EventBody::new(&own.event, own.stage)).collect();
     Ok(Json(EventPage { events, pagination: Pagination::new(page, total) }))
+}
+
+/// The events that have these words.
+fn found(state: &AppState, words: &str) -> Result<Vec<EventId>, ApiError> {
+    if words.chars().count() > LONGEST_WORDS {
+        return Err(ApiError::malformed("검색어는 200자까지 쓸 수 있습니다."));
+    }
+    let found = state.search.match_ids(words).map_err(|error| {
+        tracing::error!(%error, "the search index cannot be read");
+        Fault::Unavailable
+    })?;
+    Ok(found.into_iter().map(EventId).collect())
 }
 
 /// One event.

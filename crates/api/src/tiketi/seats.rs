@@ -286,6 +286,7 @@ mod tests {
     use engine::seats::SeatStatus;
 
     use super::*;
+    use crate::seat_pages::tests::event_of;
 
     fn layout(price: i64) -> Layout {
         Layout::new(section("A", 3, 2, Won(price)).collect()).expect("a layout")
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_map_shows_every_seat_with_its_own_status() {
-        let event = crate::ticketing_pro::event_of(layout(150_000));
+        let event = event_of(layout(150_000));
         let text = map_text(&event).render(&[SeatStatus::Sold, SeatStatus::Free, SeatStatus::Held]);
         let map: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
         let shown: Vec<_> =
@@ -315,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_taken_seat_is_named_as_this_dialect_names_it() {
-        let event = crate::ticketing_pro::event_of(layout(1));
+        let event = event_of(layout(1));
         let error = refused(&Refusal::SeatTaken { label: "A-2-1".to_owned() }, &event);
         assert_eq!(error.message(), "이미 예약된 좌석입니다. (A-3)");
     }
