@@ -132,6 +132,23 @@ walks! {
         r#""status":"Completed""#,
         r#""currentBalance":0"#,
     ];
+    tiketi_seats_are_chosen_paid_and_given_back: "tiketi" => [
+        r#""service":"ticket-service""#,
+        r#""title":""#,
+        r#""has_seats":true},"ticketTypes":[]"#,
+        r#""name":"1700석 ("#,
+        r#"{"queued":false,"threshold":1000,"currentUsers":1}"#,
+        r#""status":"active""#,
+        r#"{"message":"좌석이 선택되었습니다.""#,
+        r#""paymentStatus":"pending""#,
+        r#"{"success":true,"payment":{"#,
+        r#"{"message":"예매가 취소되었습니다.""#,
+        r#""payment_status":"refunded""#,
+        r#"{"message":"예매가 완료되었습니다.""#,
+        r#"{"available_quantity":118,"total_quantity":120}"#,
+        r#""ticketTypeName":"도슨트 투어","quantity":2"#,
+        r#"{"message":"대기열에서 나왔습니다."}"#,
+    ];
 }
 
 #[test]

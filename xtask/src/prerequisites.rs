@@ -18,6 +18,11 @@ pub fn install() -> Vec<String> {
             println!("PostgreSQL is not installed, and this is not a Debian machine that I may install it on");
         }
     }
+    if !exists("npm") && is_root() && Path::new("/usr/bin/apt-get").exists() {
+        println!("=== installing Node.js");
+        apt(&["update", "-q"]);
+        apt(&["install", "-yq", "--no-install-recommends", "nodejs", "npm"]);
+    }
     if !exists(FUZZER) {
         install_fuzzer();
     }
@@ -55,6 +60,11 @@ fn missing() -> Vec<String> {
         missing.push(format!(
             "{FUZZER} (python3 -m venv target/python && target/python/bin/pip install {FUZZER_PACKAGE})"
         ));
+    }
+    if !exists("npm") {
+        missing.push(
+            "Node.js 18 or later with npm, which tests the sockets (Debian: apt-get install nodejs npm)".to_owned(),
+        );
     }
     let absent = ["setpriv", "kill", "id", "bash", "curl", "timeout"].into_iter().filter(|program| !exists(program));
     missing.extend(absent.map(|program| {

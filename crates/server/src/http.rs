@@ -20,6 +20,9 @@ use tower::ServiceExt;
 /// A client that has not sent its headers by then is hung up on; also how long an idle connection stays.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A client that reads nothing of what it is sent for so long is hung up on, whatever it waits for.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Connections the system may keep for us until they are accepted.
 const BACKLOG: u32 = 4_096;
 
@@ -111,6 +114,7 @@ async fn accept(
         Ok((stream, address)) => {
             // Answers are small: waiting to fill a packet would only delay them.
             let _ = stream.set_nodelay(true);
+            let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
             Some((stream, address, permit))
         }
         Err(error) => {

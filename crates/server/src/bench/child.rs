@@ -60,9 +60,18 @@ impl Server {
 
     /// The most memory it has had resident, in MiB.
     pub fn peak_memory(&self) -> Option<f64> {
+        self.kib("VmHWM:").map(|kib| kib / 1_024.0)
+    }
+
+    /// The memory it has resident, in KiB.
+    pub fn memory(&self) -> Option<f64> {
+        self.kib("VmRSS:")
+    }
+
+    fn kib(&self, what: &str) -> Option<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|kib| kib / 1_024.0)
+        let line = status.lines().find_map(|line| line.strip_prefix(what))?;
+        line.trim().trim_end_matches("kB").trim().parse().ok()
     }
 }
 

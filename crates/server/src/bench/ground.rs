@@ -94,6 +94,14 @@ impl Ground {
         }
     }
 
+    /// As [`Ground::wish`], the seat by its id: the event, the seat and the token.
+    pub fn wish_by_id(&self) -> (&str, String, &str) {
+        let (event, ordinal) = self.place();
+        let buyer = self.random.borrow_mut().below(u32::try_from(self.tokens.len()).unwrap_or(u32::MAX));
+        let seat = event_id(&self.events[event]).seat(ordinal);
+        (&self.events[event], api::ids::uuid(seat), &self.tokens[buyer as usize])
+    }
+
     /// As [`Ground::wish`], of a buyer inside the event's queue, the seat by its id.
     pub fn wish_inside(&self) -> Wish<'_> {
         let (event, ordinal) = self.place();

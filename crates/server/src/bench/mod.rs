@@ -10,6 +10,7 @@ mod loader;
 mod response;
 mod run;
 mod scripts;
+mod sockets;
 mod table;
 
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ pub struct BenchArgs {
     /// Seats of each.
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1_000..=200_000))]
     seats: u32,
+    /// Sockets in one room. Each takes a file descriptor here and one in the server.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u16).range(1..=20_000))]
+    sockets: u16,
     /// An EMPTY PostgreSQL database to measure on; it is left full of test data. Left out: SQLite.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
@@ -61,6 +65,10 @@ pub enum Scene {
     Etag,
     /// Holds through `sail`, inside its queue.
     Sail,
+    /// Holds through `tiketi`.
+    Tiketi,
+    /// Thousands of sockets in one room: whether a change reaches all, and the memory of each.
+    Sockets,
     /// Holds with gathering off.
     Ungathered,
     /// Holds with ten times the seats in the store.

@@ -14,7 +14,8 @@ use tokio::runtime::Runtime;
 use super::child::Server;
 use super::ground::Ground;
 use super::loader::{self, Load, Measured, Script};
-use super::scripts::{Buy, Each, Hold, Issue, SailHold, Same};
+use super::scripts::{Buy, Each, Hold, Issue, SailHold, Same, TiketiHold};
+use super::sockets::{self, Crowd};
 use super::table::{Floor, Table};
 use super::{BenchArgs, Scene, listing, response};
 use crate::cli::{Failure, runtime};
@@ -32,6 +33,9 @@ pub fn all(args: &BenchArgs) -> Result<Table, Failure> {
     let gathered = bench.first_server(&small)?;
     if args.wants(Scene::Sail) {
         bench.sail(&small)?;
+    }
+    if args.wants(Scene::Sockets) {
+        bench.sockets(&small)?;
     }
     if args.wants(Scene::Ungathered) {
         bench.ungathered(&small, &gathered)?;
@@ -166,6 +170,10 @@ impl<'a> Bench<'a> {
             let (measured, echo) = self.beside_echo(ground, server.address, || Issue(count.clone()))?;
             self.table.rate("movie tickets, each under a key", &measured, "echo", echo, Floor::AtLeast(0.25));
         }
+        if self.args.wants(Scene::Tiketi) {
+            let (measured, echo) = self.beside_echo(ground, server.address, || TiketiHold(ground.clone()))?;
+            self.table.rate("holds through tiketi", &measured, "echo", echo, floor);
+        }
         self.memory("resident memory at most, holds and sales", &server);
         if self.args.wants(Scene::Map) || self.args.wants(Scene::Etag) {
             self.maps(ground, &server)?;
@@ -207,6 +215,38 @@ impl<'a> Bench<'a> {
         let server = self.start(&[("SAIL_INSIDE", "1000000"), ("SAIL_PASS_SECONDS", "3600")])?;
         let (measured, echo) = self.beside_echo(ground, server.address, || SailHold(ground.clone()))?;
         self.table.rate("holds through sail", &measured, "echo", echo, self.hold_floor());
+        Ok(())
+    }
+
+    /// Sockets in one room, on a server just started; then a hold, of which all are to hear.
+    fn sockets(&mut self, ground: &Rc<Ground>) -> Result<(), Failure> {
+        let server = self.start(&[])?;
+        let (event, seat, token) = ground.wish_by_id();
+        let clients = usize::from(self.args.sockets);
+        // The first makes what all share.
+        let first = self.runtime.block_on(Crowd::gather(server.address, token, event, 1));
+        let before = server.memory();
+        let mut crowd = self.runtime.block_on(Crowd::gather(server.address, token, event, clients));
+        let after = server.memory();
+        drop(first);
+        let (count, last) = self.runtime.block_on(async {
+            let from = sockets::now();
+            reserve(server.address, token, event, &seat).await?;
+            Ok::<_, Failure>(crowd.all_heard(from).await)
+        })?;
+        let all = format!("of {clients} sockets heard of a hold");
+        let wanted = Floor::AtLeast(f64::from(self.args.sockets));
+        self.table.figure("a seat's room", f64::from(u32::try_from(count).unwrap_or(u32::MAX)), &all, wanted);
+        self.table.figure(
+            "a seat's room, the last one",
+            last.as_secs_f64() * 1_000.0,
+            "ms after the request",
+            Floor::None,
+        );
+        if let (Some(before), Some(after)) = (before, after) {
+            let each = (after - before) / f64::from(u32::try_from(crowd.inside).unwrap_or(u32::MAX));
+            self.table.figure("resident memory of an idle socket", each, "KiB", Floor::Below(40.0));
+        }
         Ok(())
     }
 
@@ -254,6 +294,24 @@ impl<'a> Bench<'a> {
         let server = self.start(&[])?;
         let seats = ground.events.len() * ground.seats as usize;
         Ok(self.holds(&format!("holds, {seats} seats in the store"), ground, &server, Floor::None)?.ratio)
+    }
+}
+
+/// Holds a seat.
+async fn reserve(address: SocketAddr, token: &str, event: &str, seat: &str) -> Result<(), Failure> {
+    let mut stream = TcpStream::connect(address).await.map_err(Failure::new)?;
+    let body = format!(r#"{{"eventId":"{event}","seatIds":["{seat}"]}}"#);
+    let request = format!(
+        "POST /api/v1/seats/reserve HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.map_err(Failure::new)?;
+    let mut answer = Vec::new();
+    let head = loader::receive(&mut stream, &mut answer).await.map_err(Failure::new)?;
+    match head.status {
+        201 => Ok(()),
+        status => Err(Failure::new(format!("the hold was answered {status}"))),
     }
 }
 

@@ -146,6 +146,25 @@ impl Script for SailHold {
     }
 }
 
+/// Holds one random seat after the other, as `tiketi` does.
+pub struct TiketiHold(pub Rc<Ground>);
+
+impl Script for TiketiHold {
+    fn request(&mut self, out: &mut Vec<u8>) {
+        let (event, seat, token) = self.0.wish_by_id();
+        let body = format!(r#"{{"eventId":"{event}","seatIds":["{seat}"]}}"#);
+        post(out, "/api/v1/seats/reserve", token, &body);
+    }
+
+    fn answer(&mut self, status: u16, body: &[u8]) -> Step {
+        if status == 201 && text(body, "status") == Some("locked") {
+            Step::Done
+        } else {
+            failed("tiketi hold", status, body)
+        }
+    }
+}
+
 /// Where a purchase is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
