@@ -1,10 +1,12 @@
 //! The auditor can fail: a store that is made wrong by hand is found wrong, by every kind of wrong.
 
 use harness::box_office::{Buyer, put_seats_on_sale, put_tickets_on_sale};
+use harness::client::{Client, Login};
 use harness::counter;
 use harness::server::{Server, check};
 use harness::store::Store;
 use rusqlite::Connection;
+use serde_json::json;
 
 /// What is done to a store in order, and a word of the rule that it breaks.
 const WRONGS: &[(&str, &str, &str)] = &[
@@ -37,6 +39,12 @@ const WRONGS: &[(&str, &str, &str)] = &[
     ),
     ("one is good though it was canceled", "UPDATE movie_tickets SET canceled_at = issued_at", "movie ticket"),
     ("one was free", "UPDATE movie_tickets SET price = 0", "movie ticket"),
+    ("a lane counts one too many", "UPDATE room_lanes SET waiting = waiting + 1", "lane"),
+    ("more are let in than may", "UPDATE room_lanes SET capacity = 0", "lets in no more"),
+    ("somebody who waits is passed over", "UPDATE room_lanes SET head_number = next_number", "before the head"),
+    ("a place is behind the end", "UPDATE room_lanes SET next_number = 1", "behind its end"),
+    ("a place is gone", "DELETE FROM room_places WHERE status = 'waiting'", "place of its own"),
+    ("a person has lost its place", "DELETE FROM room_waiters", "found by"),
 ];
 
 const GIVE_CLAIM: &str = "UPDATE claims SET reservation_id = (SELECT MAX(id) FROM reservations WHERE seats <> '')
@@ -85,8 +93,23 @@ async fn sold_store() -> Store {
         let _ = buyer.confirm(booking, intent).await.expect("the server answers").expect(200);
     }
     let _ = counter::issue(client, "movie", None).await.expect("the server answers").expect(201);
+    line_up(client, &[&admin, &buyer.login]).await;
     server.kill();
     store
+}
+
+/// One is inside, the next waits.
+async fn line_up(client: &Client, people: &[&Login]) {
+    let event = json!({
+        "title": "Line", "description": "", "category": "concert", "venue": "Hall", "location": "Seoul",
+        "start_date": "2030-06-15T19:00:00Z", "end_date": "2030-06-15T22:00:00Z", "status": "published",
+        "total_seats": 5, "min_price": 1000, "max_price": 1000,
+        "waiting_room": {"capacity": 1, "pass_seconds": 600},
+    });
+    let event = client.post("/api/events", people[0], event).await.expect(200);
+    for who in people {
+        let _ = client.post("/api/queue/join", who, json!({"event_id": event["event_id"]})).await.expect(200);
+    }
 }
 
 /// A copy of a stopped store.

@@ -17,7 +17,7 @@ use futures_util::try_join;
 use crate::catalogue::{Catalogue, EventVersion};
 use crate::gather::Attempt;
 use crate::store::{Lock, StoreError, Tx};
-use crate::tables::{OutboxRow, StoredAnswer, Table, lane_news};
+use crate::tables::{LaneNews, OutboxRow, StoredAnswer, Table};
 use crate::value::{IntoValue as _, Kind, Value};
 
 /// What a command changes, whatever it answers.
@@ -437,12 +437,11 @@ async fn save<T: Tx>(
         waiters,
         places,
     } = world;
-    let mut stream: Vec<OutboxRow> =
+    let stream: Vec<OutboxRow> =
         facts.iter().map(|fact| OutboxRow::new(fact, world, around.now, around.node)).collect();
-    if T::REMOTE {
-        // Only other nodes read these.
-        stream.extend(lane_news(world, around.now, around.node));
-    }
+    // Only other nodes read these.
+    let news = if T::REMOTE { LaneNews::of(world, around.now, around.node) } else { Vec::new() };
+    let news: Vec<&LaneNews> = news.iter().collect();
     let (.., end) = try_join!(
         tx.insert(answers),
         save_slots(tx, emails),
@@ -468,6 +467,7 @@ async fn save<T: Tx>(
         save_slots(tx, lanes),
         save_slots(tx, waiters),
         save_slots(tx, places),
+        tx.insert(&news),
         tx.append(&stream),
     )?;
     Ok(end)

@@ -21,7 +21,7 @@ use crate::{Stopped, Unavailable};
 /// The last position there is.
 pub(crate) const LAST: &str = "SELECT COALESCE(MAX(position), 0) FROM outbox";
 pub(crate) const AFTER: &str = "SELECT position, made_at, fact, event_id, subject, body FROM outbox \
-     WHERE position > ?1 AND position <= ?2 AND fact <> 'lane_moved' ORDER BY position LIMIT ?3";
+     WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
 pub(crate) const CHANGED_EVENTS: &str = "SELECT DISTINCT event_id FROM outbox \
      WHERE position > ?1 AND position <= ?2 AND fact IN ('event_changed', 'event_deleted')";
 /// The most entries read at a time for live listeners.

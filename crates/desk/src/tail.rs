@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Weak;
 use std::time::Duration;
 
-use engine::id::{EventId, LaneId};
+use engine::id::EventId;
 
 use crate::desk::{Desk, Inside};
 use crate::lanes::News;
@@ -24,14 +24,25 @@ const PAGE: i64 = 5_000;
 
 /// How far positions were given out, and the first transaction not begun then.
 const GIVEN: &str = "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('outbox', 'position')::regclass), 0), \
+     COALESCE(pg_sequence_last_value(pg_get_serial_sequence('room_news', 'position')::regclass), 0), \
      pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 /// The first transaction still under way.
 const UNDER_WAY: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
-const READ: &str = "SELECT position, node, fact, event_id, subject, body FROM outbox \
+const READ: &str = "SELECT position, node, fact, event_id, body FROM outbox \
      WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
 
+const READ_ROOM: &str = "SELECT position, node, lane_id, body FROM room_news \
+     WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
+
+/// How far both streams are.
+#[derive(Clone, Copy)]
+struct Positions {
+    outbox: i64,
+    room: i64,
+}
+
 struct Mark {
-    given: i64,
+    given: Positions,
     begun: i64,
 }
 
@@ -48,7 +59,7 @@ pub(crate) async fn follow(desk: Weak<Inside>) {
     }
 }
 
-async fn step(desk: &Desk, position: &mut Option<i64>, mark: &mut Option<Mark>) -> Result<(), Unavailable> {
+async fn step(desk: &Desk, position: &mut Option<Positions>, mark: &mut Option<Mark>) -> Result<(), Unavailable> {
     let reads = &desk.0.reads;
     let Some(noted) = mark.take() else {
         *mark = Some(given(reads).await?);
@@ -62,26 +73,39 @@ async fn step(desk: &Desk, position: &mut Option<i64>, mark: &mut Option<Mark>) 
         // What was under way at the first mark is over now and was never told here: memory starts from this moment.
         desk.0.shared.forget();
     }
-    let mut from = position.unwrap_or(noted.given);
-    while from < noted.given {
-        let params = vec![from.value(), noted.given.value(), PAGE.value()];
-        let kinds = &[Kind::Int, Kind::Int, Kind::Text, Kind::Bytes, Kind::Bytes, Kind::Text];
-        let rows = reads.query(READ, params, kinds).await?;
-        let Some(Value::Int(last)) = rows.last().and_then(|row| row.first()).cloned() else { break };
-        take(desk, rows)?;
-        from = last;
-    }
+    let from = position.unwrap_or(noted.given);
+    let kinds = &[Kind::Int, Kind::Int, Kind::Text, Kind::Bytes, Kind::Text];
+    read_on(desk, (READ, kinds), (from.outbox, noted.given.outbox), take).await?;
+    let kinds = &[Kind::Int, Kind::Int, Kind::Bytes, Kind::Text];
+    read_on(desk, (READ_ROOM, kinds), (from.room, noted.given.room), take_places).await?;
     *position = Some(noted.given);
-    desk.0.shared.stream.moved(noted.given.cast_unsigned());
+    desk.0.shared.stream.moved(noted.given.outbox.cast_unsigned());
     *mark = Some(given(reads).await?);
     Ok(())
 }
 
+/// Reads a stream from a position to another, a page at a time.
+async fn read_on(
+    desk: &Desk,
+    (sql, kinds): (&str, &'static [Kind]),
+    (mut from, to): (i64, i64),
+    take: fn(&Desk, Vec<Vec<Value>>) -> Result<(), Unavailable>,
+) -> Result<(), Unavailable> {
+    while from < to {
+        let rows = desk.0.reads.query(sql, vec![from.value(), to.value(), PAGE.value()], kinds).await?;
+        let Some(Value::Int(last)) = rows.last().and_then(|row| row.first()).cloned() else { return Ok(()) };
+        take(desk, rows)?;
+        from = last;
+    }
+    Ok(())
+}
+
 async fn given(reads: &reads::Reads) -> Result<Mark, Unavailable> {
-    let rows = reads.query(GIVEN, Vec::new(), &[Kind::Int, Kind::Int]).await?;
+    let rows = reads.query(GIVEN, Vec::new(), &[Kind::Int, Kind::Int, Kind::Int]).await?;
     let row = rows.into_iter().next().ok_or(Unavailable("no snapshot".to_owned()))?;
     let mut columns = Columns::new(row);
-    Ok(Mark { given: columns.int()?, begun: columns.int()? })
+    let given = Positions { outbox: columns.int()?, room: columns.int()? };
+    Ok(Mark { given, begun: columns.int()? })
 }
 
 /// Takes what other nodes changed into this node's memory.
@@ -93,18 +117,29 @@ fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
         if node == shared.node {
             continue;
         }
-        let (subject, body) = (columns.id::<u128>()?, columns.text()?);
+        let body = columns.text()?;
         if fact.starts_with("event_") {
             shared.catalogue.forget(event);
             shared.programme.outdate(event);
-        } else if fact.starts_with("lane_") {
-            let places = places_told(LaneId(subject), &body);
-            shared.follower.tell(|follower| follower.follow(&News { places: &places, ..News::NONE }));
         } else {
             shared.programme.touch([event]);
             let seats = Told::seats(&body)?;
             shared.views.fill(event, seats.into_iter().map(|seat| (seat.ordinal, seat.version, seat.until)).collect());
             shared.follower.tell(|follower| follower.follow(&News { touched: &BTreeSet::from([event]), ..News::NONE }));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the places that other nodes changed.
+fn take_places(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
+    let shared = &desk.0.shared;
+    for row in rows {
+        let mut columns = Columns::new(row);
+        let (_, node, lane) = (columns.int()?, columns.int()?, columns.id()?);
+        if node != shared.node {
+            let places = places_told(lane, &columns.text()?);
+            shared.follower.tell(|follower| follower.follow(&News { places: &places, ..News::NONE }));
         }
     }
     Ok(())

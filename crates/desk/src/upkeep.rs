@@ -23,11 +23,13 @@ const STREAM: Span = Span::seconds(3 * 24 * 3_600);
 const UNREAD_STREAM: Span = Span::seconds(30 * 24 * 3_600);
 /// How long it is known who was told of what. Longer than the stream waits for whoever makes messages of it.
 const TOLD: Span = Span::seconds(31 * 24 * 3_600);
+/// How long nodes have to hear of changed places in the waiting room.
+const ROOM_NEWS: Span = Span::seconds(3_600);
 /// The most rows that go at a time, so that no batch waits long.
 const PAGE: i64 = 5_000;
 
 /// What removes old rows, and how old they get.
-pub(crate) const TIDY: [(&str, Span); 8] = [
+pub(crate) const TIDY: [(&str, Span); 9] = [
     ("DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE given_at < ?1 LIMIT ?2)", ANSWERS),
     ("DELETE FROM gateway_events WHERE id IN (SELECT id FROM gateway_events WHERE received_at < ?1 LIMIT ?2)", NEWS),
     (
@@ -61,6 +63,11 @@ pub(crate) const TIDY: [(&str, Span); 8] = [
         "DELETE FROM reminders WHERE event_id IN (SELECT event_id FROM reminders WHERE starts_at < ?1 LIMIT ?2) \
          AND starts_at < ?1",
         TOLD,
+    ),
+    (
+        "DELETE FROM room_news WHERE position IN \
+         (SELECT position FROM room_news WHERE made_at < ?1 ORDER BY position LIMIT ?2)",
+        ROOM_NEWS,
     ),
 ];
 

@@ -11,6 +11,7 @@ use desk::{Desk, Stopped};
 use engine::holds::ExpireReservation;
 use engine::id::JobId;
 use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
+use engine::lanes::ForgetPlaces;
 use engine::messages::{CallReminder, Lead};
 use engine::time::{Span, Time};
 use tokio::sync::{Semaphore, watch};
@@ -33,6 +34,10 @@ const REMIND_EVERY: Duration = Duration::from_secs(5);
 const REMIND_PAGE: i64 = 100;
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 const TIDY_EVERY: Duration = Duration::from_secs(600);
+/// How long people can see what became of their place in the waiting room.
+const PLACES_KEPT: Span = Span::seconds(3 * 24 * 3_600);
+/// Places forgotten in one go.
+const PLACES_PAGE: i64 = 1_000;
 /// The longest wait after an error.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
 /// Whoever took a job has this long before somebody else may, unless it says that it is still at it. Short, so that
@@ -260,7 +265,7 @@ async fn call_reminders(desk: Desk) -> Result<Next, String> {
 }
 
 async fn tidy(desk: Desk) -> Result<Next, String> {
-    let rows = desk.tidy().await.map_err(text)?;
+    let rows = desk.tidy().await.map_err(text)? + forget_places(&desk).await?;
     if rows > 0 {
         tracing::info!(rows, "tidied up");
     }
@@ -271,6 +276,20 @@ async fn tidy(desk: Desk) -> Result<Next, String> {
 async fn index(indexer: Arc<Indexer>) -> Result<Next, String> {
     indexer.catch_up().await.map_err(text)?;
     Ok(Next::After(INDEX_EVERY))
+}
+
+/// Forgets places in the waiting room that are long over.
+async fn forget_places(desk: &Desk) -> Result<u64, String> {
+    let mut total = 0;
+    loop {
+        let before = Time(desk.now().0 - PLACES_KEPT.0);
+        let places = desk.places_over(before, PLACES_PAGE).await.map_err(text)?;
+        let gone = desk.run(ForgetPlaces { places, before }).await.map_err(text)?;
+        if gone == 0 {
+            return Ok(total);
+        }
+        total += gone as u64;
+    }
 }
 
 /// What was measured is kept in full until it is drained.

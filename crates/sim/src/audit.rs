@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::command::Fact;
 use engine::holds::{Reservation, Standing, Tender};
-use engine::id::{EventId, MovieTicketId, PaymentId, ReservationId, TicketTypeId, UserId};
+use engine::id::{EventId, LaneId, MovieTicketId, PaymentId, ReservationId, TicketTypeId, UserId};
 use engine::movie::{RefundOutcome, RefundTickets};
 use engine::payments::{Gateway, Payment, PaymentState, Refund};
 use engine::seats::Stock;
@@ -14,6 +14,7 @@ use engine::time::Time;
 use engine::wallet::Account;
 
 use crate::bank::{Bank, Intent};
+use crate::lane_audit;
 use crate::store::Store;
 use crate::workload::holds_alone;
 
@@ -32,6 +33,7 @@ pub struct Auditor {
     told: usize,
     stages: BTreeMap<ReservationId, Stage>,
     promised: BTreeSet<ReservationId>,
+    promised_places: BTreeSet<(LaneId, i64)>,
     movie: movie::Told,
     violations: Vec<String>,
 }
@@ -52,6 +54,11 @@ impl Auditor {
         self.movie.refunded(command, outcomes, &mut self.violations);
     }
 
+    /// A client was told that this place is taken.
+    pub fn promise_place(&mut self, place: (LaneId, i64)) {
+        self.promised_places.insert(place);
+    }
+
     /// Audits every invariant. Gives what is wrong, all that was ever found included.
     pub fn audit(&mut self, store: &Store, now: Time) -> &[String] {
         self.follow(store);
@@ -59,6 +66,8 @@ impl Auditor {
         seats(store, now, found);
         stocks(store, now, found);
         limits(store, now, found);
+        lane_audit::lanes(store, found);
+        lane_audit::promises(store, &mut self.promised_places, found);
         single_holds(store, now, found);
         money(store, found);
         payments(store, found);

@@ -3,8 +3,9 @@
 use engine::catalogue::{CancelEvent, CreateEvent, DeleteEvent, PublishEvent, UpdateEvent};
 use engine::command::Command;
 use engine::holds::{CancelReservation, ExpireReservation, HoldSeats};
-use engine::id::{MovieTicketId, ReservationId};
+use engine::id::{LaneId, MovieTicketId, ReservationId};
 use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
+use engine::lanes::{CompletePlace, ForgetPlaces, JoinLane, LeaveLane, MoveLane, UseTurn};
 use engine::messages::{CallReminder, QueueMessages, SettleMessage};
 use engine::movie::{IssueTickets, RefundOutcome, RefundTickets};
 use engine::payments::{
@@ -26,6 +27,8 @@ pub enum Answer {
     Done,
     /// These reservations are mine.
     Held(Vec<ReservationId>),
+    /// This place is mine.
+    Placed((LaneId, i64)),
     /// These jobs are mine to perform.
     Jobs(Vec<Job>),
     /// These movie tickets are mine.
@@ -107,6 +110,12 @@ calls! {
     TakeJobs => Answer::Jobs,
     PutOffJobs,
     FinishJobs,
+    JoinLane => |place| Answer::Placed(place.key),
+    LeaveLane,
+    UseTurn,
+    CompletePlace,
+    MoveLane,
+    ForgetPlaces,
     IssueTickets => Answer::Issued,
     RefundTickets => Answer::Refunded,
     QueueMessages,

@@ -11,6 +11,8 @@ pub mod audit;
 pub mod bank;
 pub mod call;
 pub mod dice;
+mod lane_audit;
+mod queueing;
 pub mod simulation;
 pub mod store;
 mod workload;

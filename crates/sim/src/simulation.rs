@@ -192,6 +192,7 @@ impl Simulation {
     fn answered(&mut self, request: Request, answer: Result<Answer, Refusal>) {
         match answer {
             Ok(Answer::Held(made)) => self.auditor.promise(made),
+            Ok(Answer::Placed(place)) => self.auditor.promise_place(place),
             Ok(Answer::Jobs(jobs)) => jobs.into_iter().for_each(|job| self.perform(job)),
             Ok(Answer::Issued(made)) => self.auditor.promise_tickets(made),
             Ok(Answer::Refunded(outcomes)) => {

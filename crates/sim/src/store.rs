@@ -176,6 +176,15 @@ impl Store {
         &self.stream
     }
 
+    /// The places of a lane, by number.
+    pub fn places_of(&self, lane: LaneId) -> impl Iterator<Item = &Place> {
+        let all = Key::Place((lane, i64::MIN))..=Key::Place((lane, i64::MAX));
+        self.rows.range(all).filter_map(|(_, row)| match row {
+            Row::Place(place) => Some(place),
+            _ => None,
+        })
+    }
+
     /// Starts a batch at a moment, its ids made from 64 bits of entropy.
     #[must_use]
     pub fn batch(&self, now: Time, entropy: u64) -> Batch<'_> {

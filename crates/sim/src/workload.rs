@@ -84,14 +84,15 @@ impl Simulation {
             80 => self.an_event().map(|own| CallReminder { event: own.id, lead: Lead::Week }.into()),
             81 => self.change_payment(),
             82..=84 => self.a_reservation().map(|own| Admit { reservation: own.id }.into()),
-            85..=89 => self.a_reservation().map(|own| ExpireReservation { reservation: own.id }.into()),
+            85..=86 => self.a_reservation().map(|own| ExpireReservation { reservation: own.id }.into()),
+            87..=89 => self.queue(),
             90 => Some(self.issue_tickets()),
             91 => self.refund_tickets(),
             _ => self.take_jobs(),
         }
     }
 
-    fn a_user(&mut self) -> Option<UserId> {
+    pub(crate) fn a_user(&mut self) -> Option<UserId> {
         self.dice.one(&self.known.users).copied()
     }
 
@@ -100,7 +101,7 @@ impl Simulation {
         if self.dice.percent(3) { self.a_user().unwrap_or(owner) } else { owner }
     }
 
-    fn an_event(&mut self) -> Option<Arc<Event>> {
+    pub(crate) fn an_event(&mut self) -> Option<Arc<Event>> {
         let id = *self.dice.recent(&self.known.events, 6)?;
         self.store.event(id).cloned()
     }

@@ -76,6 +76,24 @@ fn a_store_that_does_not_see_movie_tickets_is_found_out() {
 }
 
 #[test]
+fn a_store_that_does_not_see_lanes_counts_wrong() {
+    let blind = |key: &Key| matches!(key, Key::Lane(_));
+    assert!(complaint(Fault { blind, ..Fault::NONE }).contains("who wait, are inside"));
+}
+
+#[test]
+fn a_store_that_does_not_see_who_waits_gives_two_places() {
+    let blind = |key: &Key| matches!(key, Key::Waiter(_));
+    assert!(complaint(Fault { blind, ..Fault::NONE }).contains("its holder is found by"));
+}
+
+#[test]
+fn a_store_that_forgets_places_breaks_its_promises() {
+    let forgets = |key: &Key| matches!(key, Key::Place(_));
+    assert!(complaint(Fault { forgets, ..Fault::NONE }).contains("a place was acknowledged and is gone"));
+}
+
+#[test]
 fn a_crash_in_the_middle_of_a_commit_is_found_out() {
     // What is left of a batch differs from crash to crash, so the complaint does too.
     for seed in 1..=5 {

@@ -33,7 +33,13 @@ fn was_not_quiet(tally: &Tally) {
     assert!(tally.crashes > 0 && tally.lost_replies > 0 && tally.audits > 10, "{tally:?}");
 }
 
-const COMMAND_NAMES: [&str; 26] = [
+const COMMAND_NAMES: [&str; 32] = [
+    "JoinLane",
+    "LeaveLane",
+    "UseTurn",
+    "CompletePlace",
+    "MoveLane",
+    "ForgetPlaces",
     "RegisterUser",
     "AdoptUser",
     "SetRole",

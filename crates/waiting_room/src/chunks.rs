@@ -30,6 +30,10 @@ pub(crate) struct Slot {
     /// When the pass ends, for who is inside.
     pub(crate) until: i64,
     pub(crate) seen_at: i64,
+    /// The last sign of life that the store knows of.
+    pub(crate) noted_at: i64,
+    /// Whether one is about to be told to it.
+    pub(crate) is_noting: bool,
     pub(crate) version: u32,
     pub(crate) state: State,
 }
@@ -155,14 +159,11 @@ impl Chunks {
         Some(&chunk.slots[place])
     }
 
-    /// Notes a sign of life, or a pass that runs longer.
-    pub(crate) fn see(&mut self, number: i64, seen_at: i64, until: i64) {
-        let Some((chunk, place)) = split(number) else { return };
-        let Some(index) = chunk.checked_sub(self.base) else { return };
-        if let Some(Some(chunk)) = self.all.get_mut(index) {
-            let slot = &mut chunk.slots[place];
-            (slot.seen_at, slot.until) = (slot.seen_at.max(seen_at), slot.until.max(until));
-        }
+    /// As [`Chunks::get`], to change moments in it; nothing else may change here.
+    pub(crate) fn get_mut(&mut self, number: i64) -> Option<&mut Slot> {
+        let (chunk, place) = split(number)?;
+        let chunk = self.all.get_mut(chunk.checked_sub(self.base)?)?.as_mut()?;
+        Some(&mut chunk.slots[place])
     }
 
     /// Puts a place as it is now.

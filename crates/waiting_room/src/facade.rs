@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use desk::{Desk, Follower, Stopped, Unavailable};
+use desk::{Desk, Follower, Stopped, Time, Unavailable};
 use engine::catalogue::{Event, EventStatus};
 use engine::id::{EventId, UserId};
 use engine::lanes::{CompletePlace, JoinLane, LanePolicy, LeaveLane, UseTurn};
@@ -53,6 +53,7 @@ impl WaitingRoom {
         let lane = self.memory(door, event.as_deref()).await.map_err(unavailable)?;
         let now = self.0.desk.now();
         let has = lane.look(user, now, true);
+        self.pass_on(&lane, true);
         if let Some(place) = has.filter(|own| matches!(own.standing, Standing::Waiting | Standing::Inside { .. })) {
             return Ok(place);
         }
@@ -106,6 +107,7 @@ impl WaitingRoom {
         let lane = self.memory(door, event.as_deref()).await?;
         let now = self.0.desk.now();
         if let Some(place) = lane.look(user, now, alive) {
+            self.pass_on(&lane, alive);
             return Ok(Some(place));
         }
         if !lane.state.lock().index.is_touched() {
@@ -143,6 +145,7 @@ impl WaitingRoom {
         };
         let lane = self.memory(door, event.as_deref()).await?;
         let place = lane.look(user, self.0.desk.now(), true);
+        self.pass_on(&lane, true);
         if place.as_ref().is_some_and(|own| matches!(own.standing, Standing::Inside { .. })) {
             return Ok(());
         }
@@ -205,6 +208,13 @@ impl WaitingRoom {
 
     async fn memory(&self, door: Door, event: Option<&Event>) -> Result<Arc<Memory>, Unavailable> {
         self.0.lane(Room::lane_of(door.kind(), event), event).await
+    }
+
+    /// Sees to it that other nodes hear of a sign of life, where there are any.
+    fn pass_on(&self, lane: &Memory, alive: bool) {
+        if alive && self.0.desk.is_shared() && lane.note_at() < Time::FOREVER {
+            self.0.wake(lane, self.0.desk.now());
+        }
     }
 
     /// By which policy a lane lets people in now, and whether it lets anybody in.

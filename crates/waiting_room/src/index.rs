@@ -69,6 +69,8 @@ impl Index {
             ends_at: place.ends_at.0,
             until: if before.state == State::Inside { until.max(before.until) } else { until },
             seen_at: place.seen_at.0.max(before.seen_at),
+            noted_at: place.seen_at.0,
+            is_noting: false,
             version,
             state,
             ..before
@@ -176,7 +178,15 @@ impl Index {
 
     /// Notes a sign of life; with `pass` the pass of who is inside runs from it.
     pub(crate) fn see(&mut self, number: i64, now: Time, pass: Option<Span>) {
-        self.chunks.see(number, now.0, pass.map_or(0, |pass| (now + pass).0));
+        let until = pass.map_or(0, |pass| (now + pass).0);
+        if let Some(slot) = self.chunks.get_mut(number) {
+            (slot.seen_at, slot.until) = (slot.seen_at.max(now.0), slot.until.max(until));
+        }
+    }
+
+    /// Notes that the store is about to be told of a sign of life; whether that is new.
+    pub(crate) fn be_noting(&mut self, number: i64) -> bool {
+        self.chunks.get_mut(number).is_some_and(|slot| !std::mem::replace(&mut slot.is_noting, true))
     }
 
     /// Takes out those whose time has passed, at most so many. Who is not moved on is to be put back.

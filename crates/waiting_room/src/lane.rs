@@ -18,10 +18,17 @@ const PAGE: i64 = 10_000;
 /// The most places of a kind that one command moves.
 const MOST_MOVED: usize = 500;
 
+/// How often a sign of life is written down in the time it is good for.
+const NOTES: i64 = 4;
+/// Signs of life are gathered for so long before they are.
+const NOTE_AFTER: Span = Span(100_000);
+
 /// A lane in memory.
 pub(crate) struct Memory {
     pub(crate) id: LaneId,
     pub(crate) kind: LaneKind,
+    /// Whether other nodes may have to hear of signs of life given here.
+    is_shared: bool,
     filled: OnceCell<()>,
     pub(crate) state: Mutex<Line>,
     /// Whether somebody is at work on it.
@@ -43,26 +50,51 @@ pub(crate) struct Line {
     pub(crate) wake_at: Time,
     /// When the stock is to be looked at again.
     pub(crate) stock_at: Time,
+    /// Signs of life that are to be written down, by number.
+    to_note: Vec<i64>,
+    /// When they are.
+    note_at: Time,
     /// The lane as the last move left it.
     pub(crate) last: Option<Lane>,
     /// How often in a row memory said that somebody could be let in, and the store said nobody.
     pub(crate) doubts: u32,
 }
 
+impl Line {
+    /// Has signs of life written down soon.
+    pub(crate) fn note(&mut self, numbers: &[i64], now: Time) {
+        self.to_note.extend(numbers);
+        self.note_at = self.note_at.min(now + NOTE_AFTER);
+    }
+
+    /// Takes the signs of life that are to be written down now.
+    fn notes(&mut self, now: Time) -> Vec<i64> {
+        if self.note_at > now {
+            return Vec::new();
+        }
+        let rest = self.to_note.len().saturating_sub(MOST_MOVED);
+        self.note_at = if rest == 0 { Time::FOREVER } else { now };
+        self.to_note.split_off(rest)
+    }
+}
+
 impl Memory {
-    pub(crate) fn new(id: LaneId, kind: LaneKind, policy: LanePolicy) -> Self {
+    pub(crate) fn new(id: LaneId, kind: LaneKind, policy: LanePolicy, is_shared: bool) -> Self {
         let line = Line {
             index: Index::default(),
             policy,
             rate: Rate::default(),
             wake_at: Time::FOREVER,
             stock_at: Time::FOREVER,
+            to_note: Vec::new(),
+            note_at: Time::FOREVER,
             last: None,
             doubts: 0,
         };
         Self {
             id,
             kind,
+            is_shared,
             filled: OnceCell::new(),
             state: Mutex::new(line),
             moving: AtomicBool::new(false),
@@ -80,6 +112,11 @@ impl Memory {
     /// Whether nobody is let in now.
     pub(crate) fn is_paused(&self) -> bool {
         self.sold_out.load(Ordering::Acquire)
+    }
+
+    /// When signs of life are to be written down.
+    pub(crate) fn note_at(&self) -> Time {
+        self.state.lock().note_at
     }
 
     /// Whether it was read from the store.
@@ -132,7 +169,7 @@ impl Memory {
     pub(crate) fn outlook(&self, now: Time) -> (bool, Time) {
         let line = self.state.lock();
         let has_room = line.index.waiting() > 0 && line.index.inside() < line.policy.inside && !self.is_paused();
-        let next = line.index.next(line.policy.absent).min(line.stock_at);
+        let next = line.index.next(line.policy.absent).min(line.stock_at).min(line.note_at);
         (has_room || next <= now, next)
     }
 
@@ -143,7 +180,8 @@ impl Memory {
         let lapsed = line.index.take_lapsed(now, MOST_MOVED);
         let absent = line.index.absent(now, policy.absent, MOST_MOVED);
         let has_room = line.index.waiting() > 0 && line.index.inside() < policy.inside && !self.is_paused();
-        let moves = Moves { lapsed, absent, seen: Vec::new() };
+        let seen = line.notes(now);
+        let moves = Moves { lapsed, absent, seen };
         (has_room || moves != Moves::default()).then_some((policy, moves))
     }
 
@@ -171,9 +209,11 @@ impl Memory {
     fn see(&self, line: &mut Line, number: i64, now: Time) {
         let pass = line.policy.sliding.then_some(line.policy.pass);
         // Who comes too late has no pass any more that could run longer.
-        let lapsed = line.index.find_number(number).is_none_or(|slot| slot.deadline() <= now.0);
-        if !lapsed {
-            line.index.see(number, now, pass);
+        let Some(slot) = line.index.find_number(number).filter(|slot| slot.deadline() > now.0).copied() else { return };
+        line.index.see(number, now, pass);
+        let span = if slot.state == State::Inside { line.policy.pass } else { line.policy.absent };
+        if self.is_shared && now.0 - slot.noted_at > span.0 / NOTES && line.index.be_noting(number) {
+            line.note(&[number], now);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use desk::{Span, Stopped, Time, Unavailable};
 use engine::id::{LaneId, UserId};
-use engine::lanes::{CompletePlace, Ending, MoveLane, PlaceState};
+use engine::lanes::{CompletePlace, Ending, MoveLane, Moves, PlaceState};
 use tokio::sync::mpsc;
 
 use crate::lane::Memory;
@@ -120,11 +120,15 @@ async fn move_on(room: &Arc<Room>, lane: &Arc<Memory>) -> Result<Stand, Stopped>
             room.look_at_stock(lane).await.map_err(|Unavailable(why)| Stopped::Unavailable(why))?;
         }
         let Some((policy, moves)) = lane.due(room.desk.now()) else { return Ok(Stand::Settled) };
-        let named = !(moves.lapsed.is_empty() && moves.absent.is_empty());
-        let taken = moves.lapsed.clone();
+        let named = moves != Moves::default();
+        let Moves { lapsed: taken, seen, .. } = moves.clone();
         let command = MoveLane { lane: lane.id, policy, paused: lane.is_paused(), moves };
         let moved = room.desk.run(command).await;
-        let (found, places) = moved.inspect_err(|_| lane.state.lock().index.put_back(&taken))?;
+        let (found, places) = moved.inspect_err(|_| {
+            let mut line = lane.state.lock();
+            line.index.put_back(&taken);
+            line.note(&seen, room.desk.now());
+        })?;
         let now = room.desk.now();
         for place in &places {
             lane.apply(place, now);

@@ -88,7 +88,11 @@ impl Room {
         if let Some(lane) = self.known(id) {
             return lane;
         }
-        self.lanes.write().entry(id).or_insert_with(|| Arc::new(Memory::new(id, kind, policy))).clone()
+        self.lanes
+            .write()
+            .entry(id)
+            .or_insert_with(|| Arc::new(Memory::new(id, kind, policy, self.desk.is_shared())))
+            .clone()
     }
 
     /// A lane whose event is not at hand.

@@ -5,7 +5,7 @@ use engine::lanes::{Ending, Lane, Place, PlaceState, Waiter};
 use engine::time::Time;
 use engine::world::World;
 
-use super::{OutboxRow, Table, id_values, values};
+use super::{Table, id_values, values};
 use crate::value::{Columns, Corrupt, Kind, Value};
 
 impl Table for Lane {
@@ -191,21 +191,52 @@ impl Told {
     }
 }
 
-/// What the stream tells other nodes of changed places: a row a lane.
-pub(crate) fn lane_news(world: &World, made_at: Time, node: i64) -> Vec<OutboxRow> {
-    let mut lanes = BTreeMap::<LaneId, Vec<Told>>::new();
-    for ((lane, _), slot) in world.places.dirty() {
-        lanes.entry(*lane).or_default().extend(slot.row.as_ref().map(Told::of));
+/// What a node tells the others of the changed places of a lane. Its position is given by the database.
+pub(crate) struct LaneNews {
+    made_at: Time,
+    node: i64,
+    lane: LaneId,
+    body: String,
+}
+
+impl LaneNews {
+    /// Of each lane in which places changed.
+    pub(crate) fn of(world: &World, made_at: Time, node: i64) -> Vec<Self> {
+        let mut lanes = BTreeMap::<LaneId, Vec<Told>>::new();
+        for ((lane, _), slot) in world.places.dirty() {
+            lanes.entry(*lane).or_default().extend(slot.row.as_ref().map(Told::of));
+        }
+        let news = |(lane, places): (LaneId, Vec<Told>)| {
+            let body = serde_json::to_string(&places).unwrap_or_default();
+            Self { made_at, node, lane, body }
+        };
+        lanes.into_iter().map(news).collect()
     }
-    let row = |(lane, places): (LaneId, Vec<Told>)| OutboxRow {
-        made_at,
-        node,
-        fact: "lane_moved",
-        event: lane.event().map_or(0, |event| event.0),
-        subject: lane.0,
-        body: serde_json::to_string(&places).unwrap_or_default(),
-    };
-    lanes.into_iter().map(row).collect()
+}
+
+/// Written only; the follower reads it by position.
+impl Table for LaneNews {
+    type Key = LaneId;
+    const NAME: &'static str = "room_news";
+    const COLUMNS: &'static [(&'static str, Kind)] =
+        &[("lane_id", Kind::Bytes), ("made_at", Kind::Int), ("node", Kind::Int), ("body", Kind::Text)];
+    const KEYS: usize = 1;
+
+    fn key_values(key: &LaneId) -> Vec<Value> {
+        id_values(*key)
+    }
+
+    fn key(&self) -> LaneId {
+        self.lane
+    }
+
+    fn values(&self) -> Vec<Value> {
+        values![self.lane.0, self.made_at.0, self.node, self.body.as_str()]
+    }
+
+    fn read(columns: &mut Columns) -> Result<Self, Corrupt> {
+        Ok(Self { lane: columns.id()?, made_at: Time(columns.int()?), node: columns.int()?, body: columns.text()? })
+    }
 }
 
 /// The places another node told of.

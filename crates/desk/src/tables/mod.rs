@@ -13,7 +13,7 @@ mod webhooks;
 
 pub(crate) use catalogue::layout_of;
 pub(crate) use jobs::{OutboxRow, StoredAnswer};
-pub(crate) use lanes::{lane_news, places_told};
+pub(crate) use lanes::{LaneNews, places_told};
 
 use crate::value::{Columns, Corrupt, IntoValue, Kind, Value};
 

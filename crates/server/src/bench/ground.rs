@@ -32,7 +32,8 @@ pub struct Ground {
     pub seats: u32,
     /// An access token a buyer.
     pub tokens: Vec<String>,
-    buyers: Vec<UserId>,
+    /// Those who buy, in the order of their tokens.
+    pub buyers: Vec<UserId>,
     free: RefCell<Vec<u32>>,
     random: RefCell<Random>,
 }

@@ -7,6 +7,7 @@ mod echo;
 mod ground;
 mod listing;
 mod loader;
+mod queue;
 mod response;
 mod run;
 mod scripts;
@@ -69,6 +70,8 @@ pub enum Scene {
     Tiketi,
     /// Thousands of sockets in one room: whether a change reaches all, and the memory of each.
     Sockets,
+    /// Lines joined, each by thousands, and places asked for while a hundred thousand wait.
+    Queue,
     /// Holds with gathering off.
     Ungathered,
     /// Holds with ten times the seats in the store.

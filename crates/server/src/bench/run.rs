@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use super::child::Server;
 use super::ground::Ground;
 use super::loader::{self, Load, Measured, Script};
+use super::queue::{self, Ask, Join};
 use super::scripts::{Buy, Each, Hold, Issue, SailHold, Same, TiketiHold};
 use super::sockets::{self, Crowd};
 use super::table::{Floor, Table};
@@ -21,6 +22,9 @@ use super::{BenchArgs, Scene, listing, response};
 use crate::cli::{Failure, runtime};
 use crate::config::Secret;
 use crate::folder::random_hex;
+
+/// Lines that every buyer joins, for each second that is measured: more than can be joined.
+const LINES_JOINED: u64 = 20;
 
 /// Runs what is asked for.
 ///
@@ -36,6 +40,9 @@ pub fn all(args: &BenchArgs) -> Result<Table, Failure> {
     }
     if args.wants(Scene::Sockets) {
         bench.sockets(&small)?;
+    }
+    if args.wants(Scene::Queue) {
+        bench.queue()?;
     }
     if args.wants(Scene::Ungathered) {
         bench.ungathered(&small, &gathered)?;
@@ -97,6 +104,23 @@ impl<'a> Bench<'a> {
     fn prepare(&self, events: u16, known: Option<&Ground>) -> Result<Rc<Ground>, Failure> {
         let made = Ground::prepare(self.desk(), &self.secret, usize::from(events), self.args.seats, known);
         self.runtime.block_on(made)
+    }
+
+    /// The waiting room: joining it, with nobody joining a line twice; and asking, with many waiting.
+    fn queue(&mut self) -> Result<(), Failure> {
+        let events = usize::try_from((self.args.seconds + 1) * LINES_JOINED).map_err(Failure::new)?;
+        let ground = self.runtime.block_on(Ground::prepare(self.desk(), &self.secret, events, 10, None))?;
+        self.runtime.block_on(queue::fill(self.desk(), &ground))?;
+        let server = self.start(&[])?;
+        let next = Rc::new(Cell::new(0));
+        let joins = || Join::new(ground.clone(), next.clone());
+        let (measured, echo) = self.beside_echo(&ground, server.address, joins)?;
+        self.table.rate("waiting room: joined", &measured, "echo", echo, self.hold_floor());
+        let next = Rc::new(Cell::new(0));
+        let asks = || Ask::new(ground.clone(), next.clone());
+        let (measured, echo) = self.beside_echo(&ground, server.address, asks)?;
+        self.table.rate("waiting room: asked, 100,000 waiting", &measured, "echo", echo, Floor::AtLeast(0.5));
+        Ok(())
     }
 
     /// A desk of its own, for when no server is on the store.

@@ -7,7 +7,7 @@ use super::ground::{Ground, PRICE};
 use super::loader::{Script, Step};
 use super::response::text;
 
-fn post(out: &mut Vec<u8>, path: &str, token: &str, body: &str) {
+pub(super) fn post(out: &mut Vec<u8>, path: &str, token: &str, body: &str) {
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -16,7 +16,7 @@ fn post(out: &mut Vec<u8>, path: &str, token: &str, body: &str) {
     out.extend_from_slice(head.as_bytes());
 }
 
-fn failed(what: &str, status: u16, body: &[u8]) -> Step {
+pub(super) fn failed(what: &str, status: u16, body: &[u8]) -> Step {
     Step::Failed(format!("{what}: {status} {}", text(body, "code").unwrap_or_default()))
 }
 
