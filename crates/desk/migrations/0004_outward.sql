@@ -60,7 +60,7 @@ CREATE INDEX deliveries_by_webhook ON deliveries (webhook_id, id);
 CREATE INDEX deliveries_by_time ON deliveries (made_at);
 
 -- The last delivery that waits in the queue of a webhook and event.
-CREATE TABLE lanes (
+CREATE TABLE sequences (
     webhook_id BYTEA NOT NULL,
     event_id BYTEA NOT NULL,
     tail BYTEA NOT NULL,

@@ -9,7 +9,6 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_rooms.sql"),
     include_str!("../migrations/0003_movie.sql"),
     include_str!("../migrations/0004_outward.sql"),
-    include_str!("../migrations/0010_sequences.sql"),
 ];
 
 /// The schema that this program knows.

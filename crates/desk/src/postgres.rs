@@ -23,6 +23,9 @@ impl From<tokio_postgres::Error> for StoreError {
             SqlState::T_R_DEADLOCK_DETECTED,
             SqlState::UNIQUE_VIOLATION,
             SqlState::LOCK_NOT_AVAILABLE,
+            // What was sent behind a statement that failed. It may be read before the failure itself, which is the same
+            // again when the batch is tried again, and then counts.
+            SqlState::IN_FAILED_SQL_TRANSACTION,
         ];
         match error.code() {
             Some(code) if conflicts.contains(code) => Self::Conflict(text),

@@ -14,6 +14,7 @@ use engine::money::Won;
 use engine::payments::{
     ChargeSandbox, ConfirmReservation, Gateway, OpenPayment, ReceiveNews, SandboxOutcome, Settlement,
 };
+use engine::people::{AdoptUser, Role};
 use engine::refusal::Refusal;
 use engine::seats::SeatStatus;
 use engine::time::Span;
@@ -37,6 +38,13 @@ fn hold(event: &Event, user: UserId, seats: Vec<u32>) -> HoldSeats {
     HoldSeats { user, event: event.id, seats, items: Vec::new(), stated_total: None, rules: rules(600) }
 }
 
+/// People who can be told apart by a number: `UserId(0)` up to one less than `count`.
+async fn crowd(desk: &Desk, count: usize) {
+    let adopt = |n: usize| AdoptUser { id: UserId(n as u128), email: format!("{n}@example.com"), role: Role::User };
+    let adopted = join_all((0..count).map(|n| desk.run(adopt(n)))).await;
+    assert!(adopted.iter().all(Result::is_ok), "everybody is taken in");
+}
+
 fn succeeded<R, E>(results: &[Result<R, E>]) -> usize {
     results.iter().filter(|result| result.is_ok()).count()
 }
@@ -54,6 +62,7 @@ async fn of_many_who_want_one_seat_one_gets_it() {
         let store = Store::fresh().await;
         let desk = store.desk(batch).await;
         let event = event(&desk, 100, 0).await;
+        crowd(&desk, MANY).await;
         let holds = (0..MANY).map(|n| hold(&event, UserId(n as u128), vec![7, n as u32 % 5]));
         let results = storm(&desk, holds).await;
         assert_eq!(succeeded(&results), 1);
@@ -74,6 +83,7 @@ async fn two_desks_on_one_store_never_sell_a_seat_twice() {
     let store = Store::fresh().await;
     let desks = [store.desk(64).await, store.desk(64).await];
     let event = event(&desks[0], 200, 0).await;
+    crowd(&desks[0], 2 * 400).await;
     // Looked at before the storm, so that both keep a view which the storm has to keep true.
     for desk in &desks {
         assert_eq!(desk.available(std::slice::from_ref(&event)).await.expect("a count"), vec![200]);
@@ -141,6 +151,7 @@ async fn a_stock_is_sold_to_its_last_ticket_and_no_further() {
     let store = Store::fresh().await;
     let desk = store.desk(256).await;
     let event = event(&desk, 0, 150).await;
+    crowd(&desk, MANY).await;
     let ticket_type = event.offer.types[0].id;
     let want = |n: usize, quantity| HoldSeats {
         items: vec![(ticket_type, quantity)],
@@ -157,6 +168,7 @@ async fn lapsed_holds_are_free_before_anyone_tidies_up() {
     let store = Store::fresh().await;
     let desk = store.desk(256).await;
     let event = event(&desk, 10, 10).await;
+    crowd(&desk, 5).await;
     let ticket_type = event.offer.types[0].id;
     let brief = HoldRules { span: Span(1), ..rules(0) };
     let all = |user, rules| HoldSeats {
@@ -202,6 +214,7 @@ async fn confirm_cancel_and_expiry_meet_and_the_money_adds_up() {
     let store = Store::fresh().await;
     let desk = store.desk(32).await;
     let event = event(&desk, 60, 0).await;
+    crowd(&desk, 100).await;
     let mut tasks = Vec::new();
     for seat in 0..60_u32 {
         let (desk, event) = (desk.clone(), event.clone());
@@ -267,6 +280,7 @@ async fn one_key_happens_once_however_often_it_is_sent() {
     let store = Store::fresh().await;
     let desk = store.desk(16).await;
     let event = event(&desk, 100, 0).await;
+    crowd(&desk, 2).await;
     let send = |n: usize, request: [u8; 32]| {
         let (desk, wanted) = (desk.clone(), hold(&event, UserId(1), vec![n as u32 % 100]));
         let once = Once { key: "one key".to_owned(), request };
