@@ -124,6 +124,7 @@ impl StandIn {
                 let made: Vec<Value> = self.refunds.lock().expect("not poisoned").iter().rev().cloned().collect();
                 json!({"object": "list", "data": made, "has_more": false})
             }
+            ("POST", path) if path.ends_with("/confirm") => intent("pi_1", "succeeded", seen),
             ("POST", _) => intent("pi_1", "canceled", seen),
             _ => intent("pi_1", "succeeded", seen),
         };

@@ -218,3 +218,34 @@ async fn the_sandbox_cannot_charge_what_stripe_is_to_take() {
     let body = json!({"payment_method": "card_visa_4242"});
     stage.post("/api/payment/pi_1/confirm", &buyer, body).await.refused(400, "PAYMENT_FAILED");
 }
+
+#[tokio::test]
+async fn tiketi_pays_at_stripe_in_one_answer_and_a_declined_card_may_be_followed_by_another() {
+    let (stand_in, stage) = at_stripe(&[]).await;
+    let buyer = stage.buyer("a").await;
+    let booking = stage.hold(&buyer, &["VIP-1-1"]).await;
+    let reservation = &booking["booking_id"];
+    let pay = async |method: &str| {
+        let body = json!({"reservationId": reservation, "paymentMethod": method});
+        stage.post("/api/v1/payments/process", &buyer, body).await
+    };
+    let no = json!({"error": {"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"}});
+    let fine = json!({"id": "pi_1", "amount": 300_000, "currency": "krw", "status": "requires_payment_method"});
+    stand_in.trouble(Trouble::Answer(200, fine));
+    stand_in.trouble(Trouble::Answer(402, no));
+    assert_eq!(pay("pm_card_chargeDeclined").await.expect(402)["code"], "PAYMENT_FAILED");
+    stand_in.check_last(|seen| {
+        assert_eq!(seen.path, "/v1/payment_intents/pi_1/confirm");
+        assert_eq!(seen.field("payment_method"), "pm_card_chargeDeclined");
+        assert_eq!(seen.field("error_on_requires_action"), "true");
+    });
+    let bad = json!({"error": {"type": "invalid_request_error", "code": "resource_missing"}});
+    stand_in.trouble(Trouble::Answer(400, bad));
+    assert_eq!(pay("pm_nobody").await.expect(400)["code"], "INVALID_REQUEST");
+    stand_in.trouble(Trouble::LoseReply);
+    let paid = pay("pm_card_visa").await.expect(200);
+    assert_eq!((&paid["success"], &paid["payment"]["totalAmount"]), (&json!(true), &json!(300_000)));
+    assert_eq!(stage.get(&path(&booking), &buyer).await.expect(200)["status"], "confirmed");
+    assert_eq!(pay("pm_card_visa").await.expect(409)["code"], "ALREADY_PAID");
+    assert!(stage.in_order().await);
+}
