@@ -69,6 +69,9 @@ fn all(mut parts: Vec<Box<dyn Query>>) -> Box<dyn Query> {
 
 /// `parts` have to be there, `more` adds to the score.
 fn with(parts: Vec<Box<dyn Query>>, more: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+    if more.is_empty() {
+        return all(parts);
+    }
     let parts = parts.into_iter().map(|own| (Occur::Must, own));
     Box::new(BooleanQuery::new(parts.chain(more.into_iter().map(|own| (Occur::Should, own))).collect()))
 }
@@ -166,30 +169,37 @@ impl Planner<'_> {
 
     /// A word of characters that are joined freely: its parts, which without a particle at its end are all it takes.
     fn packed(&self, text: &str, stem: Option<&str>, share: Score) -> tantivy::Result<Box<dyn Query>> {
-        let itself = self.term(&pressed([text]), share * BY_ITSELF)?;
         let letters = text.chars().count();
-        if letters == 1 {
-            return Ok(with(vec![self.term(&format!("^{text}"), share)?], vec![itself]));
-        }
         let stem = stem.filter(|stem| stem.chars().count() > 1).unwrap_or(text);
-        let (needed, whole) = (grams(stem), grams(text));
+        let needed = if letters == 1 { vec![format!("^{text}")] } else { grams(stem) };
         #[expect(clippy::cast_precision_loss, reason = "words are short")]
         let each = share / needed.len() as Score;
-        let more = whole.iter().filter(|gram| stem.len() < text.len() && !needed.contains(gram));
-        let needed: tantivy::Result<Vec<_>> = needed.iter().map(|gram| self.term(gram, each)).collect();
-        let more: tantivy::Result<Vec<_>> = more.map(|gram| self.term(gram, each * BY_ITSELF)).collect();
-        let mut more = more?;
-        more.push(itself);
-        Ok(with(needed?, more))
+        let mut parts = Vec::with_capacity(needed.len());
+        for gram in &needed {
+            match self.found(gram, each)? {
+                Some(part) => parts.push(part),
+                None => return Ok(Box::new(EmptyQuery)),
+            }
+        }
+        let mut more: Vec<Box<dyn Query>> = Vec::new();
+        more.extend(self.found(&pressed([text]), share * BY_ITSELF)?);
+        if stem.len() < text.len() {
+            for gram in grams(text).iter().filter(|gram| !needed.contains(gram)) {
+                more.extend(self.found(gram, each * BY_ITSELF)?);
+            }
+        }
+        Ok(with(parts, more))
     }
 
     /// A word apart from others: itself, or what begins so.
     fn spaced(&self, text: &str, share: Score) -> tantivy::Result<Box<dyn Query>> {
         let mut keys = String::new();
         press(text, &mut keys);
-        let mut ways = vec![self.term(&keys, share)?];
+        let mut ways: Vec<Box<dyn Query>> = Vec::new();
+        ways.extend(self.found(&keys, share)?);
+        ways.extend(self.found(&format!("+{keys}"), share)?);
         if text.chars().count() == 1 {
-            ways.push(self.term(&format!("^{text}"), share * BEGINNING)?);
+            ways.extend(self.found(&format!("^{text}"), share * BEGINNING)?);
         } else {
             let beginning = Close::new(&keys, 0, true, b"");
             ways.extend(self.stand_ins(beginning, &keys, share * BEGINNING)?);
@@ -206,10 +216,15 @@ impl Planner<'_> {
         }
         #[expect(clippy::cast_precision_loss, reason = "words are short")]
         let each = share * BEGINNING / pairs as Score;
-        let pair = |gram: &[char]| self.term(&format!("_{}{}", gram[0], gram[1]), each);
-        let parts: tantivy::Result<Vec<_>> = letters.windows(2).map(pair).collect();
+        let mut parts: Vec<Box<dyn Query>> = Vec::with_capacity(pairs);
+        for gram in letters.windows(2) {
+            parts.extend(self.found(&format!("_{}{}", gram[0], gram[1]), each)?);
+        }
         let enough = (pairs * 5).div_ceil(9);
-        Ok(Some(Box::new(BooleanQuery::union_with_minimum_required_clauses(parts?, enough))))
+        if parts.len() < enough {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(BooleanQuery::union_with_minimum_required_clauses(parts, enough))))
     }
 
     /// Words that differ by a few keys, the fewest first.
@@ -258,10 +273,11 @@ impl Planner<'_> {
         Ok(terms.map(|term| Box::new(Weighed::new(self.field, term, unit)) as Box<dyn Query>).collect())
     }
 
-    fn term(&self, text: &str, share: Score) -> tantivy::Result<Box<dyn Query>> {
+    /// The documents with a term; `None` where there are none.
+    fn found(&self, text: &str, share: Score) -> tantivy::Result<Option<Box<dyn Query>>> {
         let query = Weighed::new(self.field, text, 0.0);
         let documents = self.searcher.doc_freq(query.term())?;
-        Ok(if documents == 0 { Box::new(EmptyQuery) } else { Box::new(query.scoring(self.rarity(documents) * share)) })
+        Ok((documents > 0).then(|| Box::new(query.scoring(self.rarity(documents) * share)) as Box<dyn Query>))
     }
 
     /// The fewer documents have it, the more it tells: as BM25 has it.
@@ -274,7 +290,7 @@ impl Planner<'_> {
 
 /// Whether a term is a word and not a part of one.
 fn is_word(term: &[u8]) -> bool {
-    !term.starts_with(b"_") && !term.starts_with(b"^")
+    !term.starts_with(b"_") && !term.starts_with(b"^") && !term.starts_with(b"+")
 }
 
 /// The ways to read words: as they are written, and with those together that were taken apart.

@@ -7,7 +7,7 @@ use tantivy::schema::{
 use tantivy::store::Compressor;
 
 /// The schema and the terms in it; another one has the index made anew.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The names of the columns.
 pub(crate) mod column {

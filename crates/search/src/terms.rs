@@ -5,7 +5,7 @@
 //! | the keys of a word | every word | the word; what begins so; what is close to it |
 //! | `_` and two or three characters | packed words in a row, whatever is between them | parts of words, with or without spaces and particles |
 //! | `^` and a character | every word | words by their first letter |
-//! | the keys of two words in a row | spaced words of names | `worldtour`, `k pop` |
+//! | `+` and the keys of two words in a row | spaced words of names | `worldtour`, `kpop` for K-POP |
 
 use std::collections::HashMap;
 
@@ -66,7 +66,8 @@ fn each(words: &[Word], names: bool, take: &mut impl FnMut(&str)) {
     }
     let spaced = |pair: &&[Word]| pair.iter().all(|word| word.script == Script::Spaced);
     for pair in words.windows(2).filter(spaced).filter(|_| names) {
-        take(&pressed(pair.iter().map(|word| word.text.as_str())));
+        let texts = pair.iter().map(|word| word.text.as_str());
+        take(&pressed(std::iter::once("+").chain(texts)));
     }
 }
 
@@ -197,8 +198,8 @@ mod tests {
 
     #[test]
     fn spaced_words_in_a_row_are_one_in_names_only() {
-        assert!(terms("World Tour", true).contains(&"worldtour".to_owned()));
-        assert!(!terms("World Tour", false).contains(&"worldtour".to_owned()));
+        assert!(terms("World Tour", true).contains(&"+worldtour".to_owned()));
+        assert!(!terms("World Tour", false).contains(&"+worldtour".to_owned()));
     }
 
     #[test]
