@@ -95,6 +95,36 @@ async fn a_pass_that_runs_out_during_the_outage_makes_room_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_told_by_either_server_never_rises() {
+    let store = Store::fresh().await;
+    if store.database().is_none() {
+        return;
+    }
+    let servers = [Server::start_with(&store, ONE).await, Server::start_with(&store, ONE).await];
+    let admin = servers[0].client().admin().await;
+    let event = put_seats_on_sale(servers[0].client(), &admin, 1, 5).await;
+    let people = servers[0].client().register_many("waiter", PEOPLE).await;
+    let queued = people.iter().enumerate().map(|(number, who)| {
+        let (at, other) = (servers[number % 2].client(), servers[(number + 1) % 2].client());
+        let event = &event;
+        async move {
+            let mut last = position(&join(at, who, event).await);
+            for ask in [at, other, other, at] {
+                let now = position(&status(ask, who, event).await);
+                assert!(now <= last, "it was {last} and is {now}");
+                last = now;
+            }
+            last
+        }
+    });
+    let mut told = futures_util::future::join_all(queued).await;
+    told.sort_unstable();
+    assert_eq!(told, (0..PEOPLE as u64).collect::<Vec<_>>());
+    drop(servers);
+    check(&store).expect("the store is in order");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_share_one_line() {
     let store = Store::fresh().await;
     if store.database().is_none() {

@@ -64,6 +64,8 @@ pub(crate) const LIVE_LANES: &str = "WHERE inside + waiting + used > 0";
 pub(crate) const INSIDE: &str = "WHERE lane_id = ?1 AND status IN ('inside', 'used')";
 /// Places that wait, from a number on.
 pub(crate) const WAITING: &str = "WHERE lane_id = ?1 AND number >= ?2 AND status = 'waiting' ORDER BY number LIMIT ?3";
+/// Places of a lane by number.
+pub(crate) const BETWEEN: &str = "WHERE lane_id = ?1 AND number >= ?2 AND number <= ?3 ORDER BY number LIMIT ?4";
 /// Places that ended before a moment.
 pub(crate) const OVER: &str = "SELECT lane_id, number FROM room_places WHERE status_at < ?1 \
      AND status IN ('completed', 'left', 'lapsed', 'absent', 'requeued') LIMIT ?2";
@@ -116,6 +118,20 @@ impl Desk {
     /// As [`Desk::live_lanes`].
     pub async fn places_waiting(&self, lane: LaneId, from: i64, limit: i64) -> Result<Vec<Place>, Unavailable> {
         self.0.reads.select(WAITING, vec![lane.0.value(), from.value(), limit.value()]).await
+    }
+
+    /// A page of the places of a lane from a number to another, live or over.
+    ///
+    /// # Errors
+    /// As [`Desk::live_lanes`].
+    pub async fn places_between(
+        &self,
+        lane: LaneId,
+        from: i64,
+        to: i64,
+        limit: i64,
+    ) -> Result<Vec<Place>, Unavailable> {
+        self.0.reads.select(BETWEEN, vec![lane.0.value(), from.value(), to.value(), limit.value()]).await
     }
 
     /// The newest place of a person in a lane, live or over.

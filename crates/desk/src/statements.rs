@@ -1,7 +1,7 @@
 //! Every fixed statement is understood by the databases: prepared here, before anyone needs it.
 
 use crate::batch::{HOLDINGS, LAPSED, UNPAID};
-use crate::lanes::{FIRST_LAPSE, INSIDE, LIVE_LANES, OVER, WAITING};
+use crate::lanes::{BETWEEN, FIRST_LAPSE, INSIDE, LIVE_LANES, OVER, WAITING};
 use crate::migrations::{SCHEMA, Spelling, pending};
 use crate::outward::{SOLD, TO_REMIND};
 use crate::reading::{EVENT_VERSIONS, lapsed_of};
@@ -26,7 +26,8 @@ fn statements() -> Vec<String> {
     ];
     let fixed = fixed.map(str::to_owned);
     let reading = [lapsed_of(3), EVENT_VERSIONS.to_owned(), CHANGED_EVENTS.to_owned()];
-    let lanes = [("room_lanes", LIVE_LANES), ("room_places", INSIDE), ("room_places", WAITING)];
+    let lanes =
+        [("room_lanes", LIVE_LANES), ("room_places", INSIDE), ("room_places", WAITING), ("room_places", BETWEEN)];
     let lanes = lanes.map(|(table, rest)| format!("SELECT * FROM {table} {rest}"));
     let tidy = TIDY.iter().map(|(sql, _)| (*sql).to_owned());
     let listed = [programme::EVENTS, programme::IN_DEMAND, programme::LAYOUTS].map(str::to_owned);

@@ -61,6 +61,7 @@ impl WaitingRoom {
         let place = self.0.desk.run(JoinLane { lane: lane.id, user, policy, paused }).await?;
         let now = self.0.desk.now();
         lane.apply(&place, now);
+        lane.catch_up(&self.0.desk).await.map_err(unavailable)?;
         Ok(lane.look(user, now, true).unwrap_or_else(|| lane.over(&place)))
     }
 
@@ -110,11 +111,12 @@ impl WaitingRoom {
             self.pass_on(&lane, alive);
             return Ok(Some(place));
         }
-        if !lane.state.lock().index.is_touched() {
+        if self.is_deserted(&lane) {
             return Ok(None);
         }
         let Some(place) = self.0.desk.place_of(lane.id, user).await? else { return Ok(None) };
         lane.apply(&place, now);
+        lane.catch_up(&self.0.desk).await?;
         Ok(lane.look(user, now, alive).or_else(|| Some(lane.over(&place))))
     }
 
@@ -175,7 +177,7 @@ impl WaitingRoom {
     pub async fn completed(&self, door: Door, event: Option<EventId>, user: UserId) -> Result<(), Stopped> {
         let event = self.event(event).await?;
         let lane = self.memory(door, event.as_deref()).await.map_err(unavailable)?;
-        if !lane.state.lock().index.is_touched() {
+        if self.is_deserted(&lane) {
             return Ok(());
         }
         let (policy, paused) = self.terms(&lane).await?;
@@ -208,6 +210,11 @@ impl WaitingRoom {
 
     async fn memory(&self, door: Door, event: Option<&Event>) -> Result<Arc<Memory>, Unavailable> {
         self.0.lane(Room::lane_of(door.kind(), event), event).await
+    }
+
+    /// Whether nobody ever stood in a lane. Of other nodes' lanes the news may still be on its way.
+    fn is_deserted(&self, lane: &Memory) -> bool {
+        !self.0.desk.is_shared() && !lane.state.lock().index.is_touched()
     }
 
     /// Sees to it that other nodes hear of a sign of life, where there are any.

@@ -1,7 +1,7 @@
 //! The index of one lane: who stands where, and whose time passes next.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::hash::{BuildHasher, RandomState};
 
 use desk::{Span, Time};
@@ -38,8 +38,10 @@ pub struct Index {
     deadlines: BinaryHeap<Reverse<(i64, i64)>>,
     waiting: u32,
     inside: u32,
-    /// The greatest number there was.
-    last: i64,
+    /// The number after the greatest there was.
+    next: i64,
+    /// Numbers below it of which nothing was heard yet: other nodes gave them, and the news is on its way.
+    missing: BTreeSet<i64>,
     /// Whether anybody ever stood here.
     touched: bool,
     /// Whether all that the store has was read: what is over need not be remembered from then on.
@@ -52,6 +54,7 @@ impl Index {
         let number = place.key.1;
         let version = u32::try_from(place.version).unwrap_or(u32::MAX);
         self.touched = true;
+        self.missing.remove(&number);
         let known = self.chunks.get(number);
         let is_over = !place.is_live();
         if known.is_some_and(|slot| slot.version >= version) || known.is_none() && is_over && self.read {
@@ -79,7 +82,7 @@ impl Index {
         if before.state != State::Over && state == State::Over {
             self.unname(place.user, number);
         }
-        self.last = self.last.max(number);
+        self.miss(number);
         self.chunks.put(number, slot);
         self.recount(before.state, state);
         if before.state == State::Over && state != State::Over {
@@ -104,8 +107,7 @@ impl Index {
 
     /// The whole number of a low half: none is further from the greatest than the low half reaches.
     fn whole(&self, low: u32) -> i64 {
-        let behind = low_half(self.last).wrapping_sub(low);
-        self.last - i64::from(behind)
+        whole(low, self.next)
     }
 
     fn name(&mut self, user: UserId, number: i64) {
@@ -117,10 +119,9 @@ impl Index {
             }
             self.unname(user, old);
         }
-        let (chunks, hasher, last) = (&self.chunks, &self.hasher, self.last);
+        let (chunks, hasher, next) = (&self.chunks, &self.hasher, self.next);
         self.people.insert_unique(hash, low_half(number), |low| {
-            let number = last - i64::from(low_half(last).wrapping_sub(*low));
-            hasher.hash_one(chunks.get(number).map_or(0, |slot| slot.user().0))
+            hasher.hash_one(chunks.get(whole(*low, next)).map_or(0, |slot| slot.user().0))
         });
     }
 
@@ -171,9 +172,31 @@ impl Index {
         self.touched
     }
 
-    /// All that the store has was read; whether the lane was there.
-    pub(crate) fn be_read(&mut self, touched: bool) {
-        (self.touched, self.read) = (self.touched || touched, true);
+    /// All that the store has was read: `next` is the number it gives next, where the lane is there.
+    pub(crate) fn be_read(&mut self, next: Option<i64>) {
+        self.touched = self.touched || next.is_some();
+        self.next = self.next.max(next.unwrap_or(0));
+        self.read = true;
+    }
+
+    /// Notes that there is a place with a number, and which between it and the last one are not known.
+    fn miss(&mut self, number: i64) {
+        if self.read {
+            let unknown =
+                (self.next..number).filter(|number| self.chunks.get(*number).is_none_or(|own| own.version == 0));
+            self.missing.extend(unknown);
+        }
+        self.next = self.next.max(number + 1);
+    }
+
+    /// From which to which number something is not known.
+    pub(crate) fn gap(&self) -> Option<(i64, i64)> {
+        Some((*self.missing.first()?, *self.missing.last()?))
+    }
+
+    /// The store was asked for what is not known up to a number: what it did not have will never be.
+    pub(crate) fn close_gap(&mut self, last: i64) {
+        self.missing = self.missing.split_off(&(last + 1));
     }
 
     /// Notes a sign of life; with `pass` the pass of who is inside runs from it.
@@ -239,6 +262,12 @@ impl Index {
     }
 }
 
+/// The whole number of a low half, of those before `next`.
+fn whole(low: u32, next: i64) -> i64 {
+    let last = next - 1;
+    last - i64::from(low_half(last).wrapping_sub(low))
+}
+
 fn low_half(number: i64) -> u32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the low half is cut out")]
     {
@@ -286,7 +315,7 @@ mod tests {
     #[test]
     fn who_has_gone_leaves_no_bytes_behind() {
         let mut index = Index::default();
-        index.be_read(true);
+        index.be_read(None);
         let chunk = 10_000;
         for number in 0..chunk * 10 {
             index.apply(&place(number, PlaceState::Waiting, 1));
@@ -298,6 +327,21 @@ mod tests {
         assert_eq!(index.waiting(), u32::try_from(chunk).unwrap_or(0));
         assert_eq!(index.rank(chunk * 10 - 1).0, index.waiting());
         assert!(index.bytes() < 4 * 1_024 * 1_024, "{} bytes", index.bytes());
+    }
+
+    #[test]
+    fn what_was_not_heard_of_is_known_to_be_missing() {
+        let mut index = Index::default();
+        index.apply(&place(2, PlaceState::Waiting, 1));
+        index.be_read(Some(4));
+        assert_eq!(index.gap(), None, "what the store did not have is over");
+        index.apply(&place(7, PlaceState::Waiting, 1));
+        assert_eq!(index.gap(), Some((4, 6)));
+        index.apply(&place(4, PlaceState::Waiting, 1));
+        index.apply(&place(6, PlaceState::Ended { how: engine::lanes::Ending::Left, at: Time(2) }, 2));
+        assert_eq!(index.gap(), Some((5, 5)));
+        index.close_gap(5);
+        assert_eq!((index.gap(), index.rank(7).0), (None, 3));
     }
 
     #[test]

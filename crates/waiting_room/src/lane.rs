@@ -131,7 +131,7 @@ impl Memory {
 
     async fn read(&self, desk: &Desk) -> Result<(), Unavailable> {
         let Some(lane) = desk.lane(self.id).await? else {
-            self.state.lock().index.be_read(false);
+            self.state.lock().index.be_read(None);
             return Ok(());
         };
         self.take(desk.places_inside(self.id).await?, desk.now());
@@ -142,7 +142,24 @@ impl Memory {
             self.take(page, desk.now());
             from = last + 1;
         }
-        self.state.lock().index.be_read(true);
+        self.state.lock().index.be_read(Some(lane.next));
+        Ok(())
+    }
+
+    /// Reads what other nodes did and this one has not heard of yet, so that nobody is told of a better position than
+    /// there is.
+    pub(crate) async fn catch_up(&self, desk: &Desk) -> Result<(), Unavailable> {
+        let gap = || self.state.lock().index.gap();
+        while let Some((from, to)) = gap() {
+            let page = desk.places_between(self.id, from, to, PAGE).await?;
+            let full = i64::try_from(page.len()).unwrap_or(PAGE) == PAGE;
+            let last = page.last().filter(|_| full).map_or(to, |place| place.key.1);
+            let now = desk.now();
+            for place in &page {
+                self.apply(place, now);
+            }
+            self.state.lock().index.close_gap(last);
+        }
         Ok(())
     }
 
