@@ -47,9 +47,18 @@ pub struct Measured {
     /// What went wrong, and how often.
     pub errors: BTreeMap<String, u64>,
     seconds: f64,
+    /// Units that succeeded, those of the warm-up too.
+    all: u64,
+    /// The processor time of the server over all of them, in microseconds.
+    pub processor: Option<u64>,
 }
 
 impl Measured {
+    /// The server's processor time for a unit, in microseconds.
+    pub fn cost(&self) -> f64 {
+        self.processor.filter(|_| self.all > 0).map_or(f64::NAN, |micros| micros as f64 / self.all as f64)
+    }
+
     /// Units that succeeded, per second.
     pub fn rate(&self) -> f64 {
         if self.seconds > 0.0 { self.latencies.len() as f64 / self.seconds } else { 0.0 }
@@ -150,6 +159,7 @@ async fn converse<S: Script>(
             return Ok(());
         }
         let over = step != Step::More;
+        measured.borrow_mut().all += u64::from(step == Step::Done);
         if now >= span.start && (began >= span.start || step != Step::Done) {
             measured.borrow_mut().take(step, began);
         }
@@ -223,8 +233,12 @@ mod tests {
 
     #[test]
     fn percentiles_are_taken_of_the_sorted_latencies() {
-        let measured =
-            Measured { latencies: (0..=100).map(|n| n * 1_000).collect(), errors: BTreeMap::new(), seconds: 2.0 };
+        let measured = Measured {
+            latencies: (0..=100).map(|n| n * 1_000).collect(),
+            errors: BTreeMap::new(),
+            seconds: 2.0,
+            ..Measured::default()
+        };
         assert_eq!((measured.percentile(0.5), measured.percentile(0.99), measured.rate()), (50.0, 99.0, 50.5));
         assert_eq!(Measured::default().percentile(0.5), 0.0);
     }
@@ -235,6 +249,7 @@ mod tests {
             latencies: vec![1; 100],
             errors: BTreeMap::from([("why".to_owned(), failed)]),
             seconds: 1.0,
+            ..Measured::default()
         };
         assert!(measured(1).is_sound() && !measured(2).is_sound());
     }

@@ -43,6 +43,9 @@ pub struct BenchArgs {
     /// An EMPTY PostgreSQL database to measure on; it is left full of test data. Left out: SQLite.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
+    /// A setting of the server under test, as its environment variable without MAEPYO_: LIMITS_GATHERERS=2.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    set: Vec<(String, String)>,
     /// Only these measurements.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scene>,
@@ -86,6 +89,11 @@ impl BenchArgs {
     fn wants(&self, scene: Scene) -> bool {
         self.only.is_empty() || self.only.contains(&scene)
     }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("a setting is KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// `maepyo bench`.

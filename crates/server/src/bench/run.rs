@@ -145,6 +145,7 @@ impl<'a> Bench<'a> {
             ("LOG_LEVEL", "warn".to_owned()),
         ];
         settings.extend(self.args.database_url.iter().map(|url| ("DATABASE_URL", url.clone())));
+        settings.extend(self.args.set.iter().map(|(name, text)| (name.as_str(), text.clone())));
         settings.extend(more.iter().map(|(name, text)| (*name, (*text).to_owned())));
         self.runtime.block_on(Server::maepyo(&settings))
     }
@@ -153,21 +154,24 @@ impl<'a> Bench<'a> {
     fn beside_echo<S: Script + 'static>(
         &self,
         ground: &Ground,
-        address: SocketAddr,
+        server: &Server,
         script: impl Fn() -> S,
     ) -> Result<(Measured, f64), Failure> {
-        let before = self.measure(self.echo.address, || Same::echo(ground))?.rate();
-        let measured = self.measure(address, script)?;
-        let after = self.measure(self.echo.address, || Same::echo(ground))?.rate();
+        let before = self.measure(&self.echo, || Same::echo(ground))?.rate();
+        let measured = self.measure(server, script)?;
+        let after = self.measure(&self.echo, || Same::echo(ground))?.rate();
         Ok((measured, f64::midpoint(before, after)))
     }
 
-    fn measure<S: Script + 'static>(&self, address: SocketAddr, script: impl Fn() -> S) -> Result<Measured, Failure> {
-        loader::run(address, self.load, |_| script()).map_err(Failure::new)
+    fn measure<S: Script + 'static>(&self, server: &Server, script: impl Fn() -> S) -> Result<Measured, Failure> {
+        let before = server.processor();
+        let mut measured = loader::run(server.address, self.load, |_| script()).map_err(Failure::new)?;
+        measured.processor = server.processor().zip(before).map(|(after, before)| after - before);
+        Ok(measured)
     }
 
     fn holds(&mut self, what: &str, ground: &Rc<Ground>, server: &Server, floor: Floor) -> Result<Holds, Failure> {
-        let (measured, echo) = self.beside_echo(ground, server.address, || Hold(ground.clone()))?;
+        let (measured, echo) = self.beside_echo(ground, server, || Hold(ground.clone()))?;
         self.table.rate(what, &measured, "echo", echo, floor);
         let rate = if measured.is_sound() { measured.rate() } else { f64::NAN };
         Ok(Holds { ratio: measured.ratio_to(echo), rate })
@@ -176,7 +180,7 @@ impl<'a> Bench<'a> {
     /// Everything that is measured on the store as it is first made.
     fn first_server(&mut self, ground: &Rc<Ground>) -> Result<Holds, Failure> {
         let server = self.start(&[])?;
-        let echo = self.measure(self.echo.address, || Same::echo(ground))?;
+        let echo = self.measure(&self.echo, || Same::echo(ground))?;
         self.table.rate("JSON echo (the ceiling)", &echo, "itself", echo.rate(), Floor::None);
         let floor = self.hold_floor();
         // What gathering brings is told as a ratio to this.
@@ -186,12 +190,12 @@ impl<'a> Bench<'a> {
             false => Holds { ratio: 0.0, rate: 0.0 },
         };
         if self.args.wants(Scene::Sales) {
-            let (measured, echo) = self.beside_echo(ground, server.address, || Buy::new(ground.clone()))?;
+            let (measured, echo) = self.beside_echo(ground, &server, || Buy::new(ground.clone()))?;
             self.table.rate("complete sales", &measured, "echo", echo, Floor::AtLeast(0.05));
         }
         if self.args.wants(Scene::Movie) {
             let count = Rc::new(Cell::new(0));
-            let (measured, echo) = self.beside_echo(ground, server.address, || Issue(count.clone()))?;
+            let (measured, echo) = self.beside_echo(ground, &server, || Issue(count.clone()))?;
             self.table.rate("movie tickets, each under a key", &measured, "echo", echo, Floor::AtLeast(0.25));
         }
         if self.args.wants(Scene::Tiketi) {
@@ -219,15 +223,15 @@ impl<'a> Bench<'a> {
             let file = self.scratch.0.join("map.json");
             std::fs::write(&file, &body).map_err(Failure::new)?;
             let fixed = self.runtime.block_on(Server::echo(Some(&file)))?;
-            let before = self.measure(fixed.address, || Same::get("/static", "", 200))?.rate();
-            let map = self.measure(server.address, || Same::get(&path, "", 200))?;
-            let after = self.measure(fixed.address, || Same::get("/static", "", 200))?.rate();
+            let before = self.measure(&fixed, || Same::get("/static", "", 200))?.rate();
+            let map = self.measure(server, || Same::get(&path, "", 200))?;
+            let after = self.measure(&fixed, || Same::get("/static", "", 200))?.rate();
             let what = format!("seat map, {} seats, {} KiB", ground.seats, body.len() >> 10);
             self.table.rate(&what, &map, "static", f64::midpoint(before, after), Floor::AtLeast(0.5));
         }
         if self.args.wants(Scene::Etag) {
             let header = format!("if-none-match: {tag}\r\n");
-            let (measured, echo) = self.beside_echo(ground, server.address, || Same::get(&path, &header, 304))?;
+            let (measured, echo) = self.beside_echo(ground, server, || Same::get(&path, &header, 304))?;
             self.table.rate("seat map unchanged (ETag)", &measured, "echo", echo, Floor::AtLeast(0.6));
         }
         Ok(())
@@ -237,7 +241,7 @@ impl<'a> Bench<'a> {
     fn sail(&mut self, ground: &Rc<Ground>) -> Result<(), Failure> {
         self.runtime.block_on(ground.let_in(self.desk()))?;
         let server = self.start(&[("SAIL_INSIDE", "1000000"), ("SAIL_PASS_SECONDS", "3600")])?;
-        let (measured, echo) = self.beside_echo(ground, server.address, || SailHold(ground.clone()))?;
+        let (measured, echo) = self.beside_echo(ground, &server, || SailHold(ground.clone()))?;
         self.table.rate("holds through sail", &measured, "echo", echo, self.hold_floor());
         Ok(())
     }
@@ -306,7 +310,7 @@ impl<'a> Bench<'a> {
                 let requests = Rc::new(Each::gets(&paths));
                 let place = Rc::new(Cell::new(0));
                 let script = || Each::new(requests.clone(), place.clone());
-                let (measured, echo) = self.beside_echo(ground, server.address, script)?;
+                let (measured, echo) = self.beside_echo(ground, &server, script)?;
                 self.table.rate(what, &measured, "echo", echo, Floor::AtLeast(floor));
             }
         }

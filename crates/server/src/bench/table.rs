@@ -38,7 +38,7 @@ impl Floor {
 /// The figures, line by line.
 #[derive(Debug, Default)]
 pub struct Table {
-    lines: Vec<[String; 7]>,
+    lines: Vec<[String; 8]>,
     errors: BTreeMap<String, u64>,
 }
 
@@ -50,6 +50,7 @@ impl Table {
             what.to_owned(),
             format!("{:.0}", measured.rate()),
             format!("{:.1} / {:.1}", measured.percentile(0.5), measured.percentile(0.99)),
+            format!("{:.1}", measured.cost()),
             format!("{ratio:.3}"),
             against.to_owned(),
             floor.text(),
@@ -67,6 +68,7 @@ impl Table {
             what.to_owned(),
             String::new(),
             String::new(),
+            String::new(),
             format!("{figure:.1}"),
             unit.to_owned(),
             limit,
@@ -74,18 +76,18 @@ impl Table {
         ]);
     }
 
-    fn line(&mut self, line: [String; 7]) {
+    fn line(&mut self, line: [String; 8]) {
         eprintln!("  {}", line.join("  "));
         self.lines.push(line);
     }
 
     /// As Markdown.
     pub fn render(&self) -> String {
-        let head = ["what", "ok/s", "p50 / p99 ms", "ratio", "to", "floor", "verdict"].map(str::to_owned);
+        let head = ["what", "ok/s", "p50 / p99 ms", "CPU µs", "ratio", "to", "floor", "verdict"].map(str::to_owned);
         let all = || std::iter::once(&head).chain(&self.lines);
-        let widths: [usize; 7] =
+        let widths: [usize; 8] =
             std::array::from_fn(|column| all().map(|line| line[column].chars().count()).max().unwrap_or(0));
-        let row = |line: &[String; 7]| {
+        let row = |line: &[String; 8]| {
             let cells = line.iter().zip(widths).map(|(cell, width)| format!(" {cell:<width$} |"));
             format!("|{}\n", cells.collect::<String>())
         };
@@ -114,7 +116,7 @@ mod tests {
         table.figure("ratio", f64::NAN, "echo", Floor::AtLeast(0.25));
         let text = table.render();
         let verdicts: Vec<&str> =
-            text.lines().skip(2).filter_map(|line| line.split('|').nth(7).map(str::trim)).collect();
+            text.lines().skip(2).filter_map(|line| line.split('|').nth(8).map(str::trim)).collect();
         assert_eq!(verdicts, ["reached", "MISSED", "reached", "MISSED", "VOID, see below"]);
         assert!(text.lines().all(|line| line.chars().count() == text.lines().next().map_or(0, |l| l.chars().count())));
     }
