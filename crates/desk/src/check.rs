@@ -138,20 +138,20 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "a reservation and a wallet are of a user who is there",
         over: "SELECT (SELECT COUNT(*) FROM reservations) + (SELECT COUNT(*) FROM wallets)",
-        broken: "SELECT own.id, own.what FROM (SELECT id, user_id, 1 AS what FROM reservations \
-                 UNION ALL SELECT user_id AS id, user_id, 2 AS what FROM wallets) own \
+        broken: "SELECT own.id, own.what FROM (SELECT id, user_id, CAST(1 AS BIGINT) AS what FROM reservations \
+                 UNION ALL SELECT user_id AS id, user_id, CAST(2 AS BIGINT) AS what FROM wallets) own \
                  LEFT JOIN users u ON u.id = own.user_id WHERE u.id IS NULL AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "an e-mail address belongs to a user",
         over: "SELECT COUNT(*) FROM emails",
-        broken: "SELECT e.user_id, 0 FROM emails e LEFT JOIN users u ON u.id = e.user_id \
+        broken: "SELECT e.user_id, CAST(0 AS BIGINT) FROM emails e LEFT JOIN users u ON u.id = e.user_id \
                  WHERE u.id IS NULL AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {
         name: "what waits for an event that was called off has a job that gives it back",
         over: "SELECT COUNT(*) FROM events WHERE status = 'cancelled'",
-        broken: "SELECT DISTINCT r.event_id, 0 FROM reservations r JOIN events e ON e.id = r.event_id \
+        broken: "SELECT DISTINCT r.event_id, CAST(0 AS BIGINT) FROM reservations r JOIN events e ON e.id = r.event_id \
                  WHERE e.status = 'cancelled' AND r.status = 'confirmed' AND NOT EXISTS \
                  (SELECT 1 FROM jobs j WHERE j.errand = 'sweep_event' AND j.subject = e.id) AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
