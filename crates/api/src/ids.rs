@@ -21,7 +21,7 @@ impl Display for TypeId {
         }
         f.write_str(self.0)?;
         f.write_str("_")?;
-        digits.iter().try_for_each(|digit| fmt::Write::write_char(f, char::from(*digit)))
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
     }
 }
 

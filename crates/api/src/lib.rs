@@ -8,7 +8,7 @@
 //! | [`caller`], [`tokens`], [`passwords`], [`email`] | who calls |
 //! | [`once`], [`body`], [`query`], [`fault`], [`envelope`] | how a request is read, once, and what may be wrong with it |
 //! | [`ids`], [`clock`], [`calendar`], [`money`], [`seat_pages`] | values as they go over the wire |
-//! | [`limits`], [`cors`], [`observe`] | layers: rate limits, web front ends, log and metrics |
+//! | [`around`], [`limits`], [`cors`], [`observe`] | layers: what they are made of, rate limits, web front ends, log and metrics |
 //! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
 //! | [`indexing`] | keeps the search index true to the store |
 //! | [`messages`], [`webhooks`] | who is told of what happened |
@@ -17,6 +17,7 @@
 //!
 //! The server inserts an `axum::extract::ConnectInfo<SocketAddr>` into every request, so that limits know clients.
 
+pub mod around;
 pub mod body;
 pub mod calendar;
 pub mod caller;
@@ -53,9 +54,10 @@ pub mod webhooks;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
 
+use around::AroundLayer;
 pub use dialects::Dialect;
+use observe::Observe;
 pub use state::{ApiSettings, AppState, DialectSettings};
 
 /// Everything this server answers.
@@ -77,12 +79,12 @@ pub fn router_of(dialect: Dialect, state: AppState) -> Router {
     dressed(own.fallback_service(dialect.unmatched(known, &state)), state)
 }
 
-/// The layers around everything.
+/// The layers around everything. Each call of `layer` costs every request a box, so they are laid on together.
 fn dressed(router: Router<AppState>, state: AppState) -> Router {
-    let limited = router.layer(DefaultBodyLimit::max(body::MOST_BYTES));
-    let shared = match cors::layer(&state.settings.front_ends) {
-        Some(cors) => limited.layer(cors),
-        None => limited,
+    let (observed, limited) = (AroundLayer(Observe(state.clone())), DefaultBodyLimit::max(body::MOST_BYTES));
+    let dressed = match cors::layer(&state.settings.front_ends) {
+        Some(cors) => router.layer((observed, cors, limited)),
+        None => router.layer((observed, limited)),
     };
-    shared.layer(from_fn_with_state(state.clone(), observe::observe)).with_state(state)
+    dressed.with_state(state)
 }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use http::{Method, StatusCode};
 use metrics::{Counter, Histogram, counter, histogram};
 use parking_lot::RwLock;
 
+use crate::around::Around;
 use crate::caller::CallerSlot;
 use crate::ids;
 use crate::state::AppState;
@@ -55,19 +55,36 @@ impl Meter {
 pub struct Count(pub u64);
 
 /// The layer around everything. Logs the route, never the query or a header: they may carry secrets.
-pub async fn observe(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let started = now();
-    let slot = CallerSlot::default();
-    request.extensions_mut().insert(slot.clone());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let method = name(request.method());
-    let response = next.run(request).await;
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let took = started.elapsed();
-    state.meters.record(method, route, response.status(), took);
-    let count = response.extensions().get::<Count>().copied();
-    log(method, route, response.status(), took, &slot, count);
-    response
+#[derive(Clone)]
+pub struct Observe(pub AppState);
+
+/// What is remembered of a request until it is answered.
+pub struct Arrived {
+    started: Instant,
+    caller: CallerSlot,
+    route: Option<MatchedPath>,
+    method: &'static str,
+}
+
+impl Around for Observe {
+    type Kept = Arrived;
+
+    fn arrives(&self, request: &mut Request) -> Arrived {
+        let caller = CallerSlot::default();
+        request.extensions_mut().insert(caller.clone());
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Arrived { started: now(), caller, route, method: name(request.method()) }
+    }
+
+    fn leaves(&self, arrived: Arrived, response: Response) -> Response {
+        let Arrived { started, caller, route, method } = arrived;
+        let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        let took = started.elapsed();
+        self.0.meters.record(method, route, response.status(), took);
+        let count = response.extensions().get::<Count>().copied();
+        log(method, route, response.status(), took, &caller, count);
+        response
+    }
 }
 
 fn log(method: &'static str, route: &str, status: StatusCode, took: Duration, slot: &CallerSlot, count: Option<Count>) {

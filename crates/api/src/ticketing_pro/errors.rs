@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::{OriginalUri, Request};
 use axum::response::{IntoResponse, Response};
 use desk::{Answer, Stopped, Time, Unavailable};
 use engine::refusal::Refusal;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::around::Around;
 use crate::clock;
 use crate::fault::{self, Fault};
 use crate::once::{self, Attempt};
@@ -45,7 +45,7 @@ pub mod code {
     pub const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
 }
 
-/// An error of this dialect. As a response it carries itself as an extension; [`envelope`] writes the body.
+/// An error of this dialect. As a response it carries itself as an extension; [`Envelope`] writes the body.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     status: StatusCode,
@@ -248,15 +248,23 @@ impl IntoResponse for ApiError {
 }
 
 /// The layer that writes the envelope of every error.
-pub async fn envelope(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let original = request.extensions().get::<axum::extract::OriginalUri>().cloned();
-    let uri = original.map_or_else(|| request.uri().clone(), |original| original.0);
-    let mut response = next.run(request).await;
-    let fault = response.extensions_mut().remove::<Fault>().map(ApiError::from);
-    let error = fault.or_else(|| response.extensions_mut().remove::<ApiError>()).or_else(|| foreign(&response));
-    match error {
-        Some(error) => written(response, &error, uri.path(), state.desk.now()),
-        None => response,
+#[derive(Clone)]
+pub struct Envelope(pub AppState);
+
+impl Around for Envelope {
+    type Kept = Uri;
+
+    fn arrives(&self, request: &mut Request) -> Uri {
+        request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0).clone()
+    }
+
+    fn leaves(&self, uri: Uri, mut response: Response) -> Response {
+        let fault = response.extensions_mut().remove::<Fault>().map(ApiError::from);
+        let error = fault.or_else(|| response.extensions_mut().remove::<ApiError>()).or_else(|| foreign(&response));
+        match error {
+            Some(error) => written(response, &error, uri.path(), self.0.desk.now()),
+            None => response,
+        }
     }
 }
 

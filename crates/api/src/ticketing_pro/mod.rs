@@ -37,6 +37,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::errors::Envelope;
+use crate::around::AroundLayer;
 use crate::fault::Fault;
 use crate::limits::{self, Rule};
 use crate::state::AppState;
@@ -78,12 +80,11 @@ pub(crate) fn limits() -> Vec<Rule> {
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    let routes = routes.layer(CatchPanicLayer::custom(errors::panicked));
-    let limited = match state.settings.rate_limits {
-        true => routes.layer(from_fn_with_state(state.clone(), limits::enforce)),
-        false => routes,
-    };
-    limited.layer(from_fn_with_state(state.clone(), errors::envelope))
+    let (envelope, caught) = (AroundLayer(Envelope(state.clone())), CatchPanicLayer::custom(errors::panicked));
+    match state.settings.rate_limits {
+        true => routes.layer((envelope, from_fn_with_state(state.clone(), limits::enforce), caught)),
+        false => routes.layer((envelope, caught)),
+    }
 }
 
 /// The description of the routes.
@@ -105,7 +106,7 @@ pub(crate) fn unmatched(
             }
         }
     });
-    from_fn_with_state(state, errors::envelope).layer(answer)
+    AroundLayer(Envelope(state)).layer(answer)
 }
 
 fn alias(uri: &Uri) -> Option<Uri> {
