@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_rooms.sql"),
     include_str!("../migrations/0003_movie.sql"),
     include_str!("../migrations/0004_outward.sql"),
+    include_str!("../migrations/0006_event_rows.sql"),
 ];
 
 /// The schema that this program knows.
@@ -57,4 +58,59 @@ pub(crate) async fn pending<T: Tx>(tx: &T, spelling: Spelling) -> Result<Vec<Str
         format!("{}\nINSERT INTO schema_version (version) VALUES ({});", spelling.of(text), index + 1)
     };
     Ok(MIGRATIONS.iter().enumerate().skip(done).map(text).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{postgres, sqlite};
+
+    /// An event as the first schema keeps it, with a layout longer than a page.
+    fn event() -> String {
+        format!(
+            "INSERT INTO events (id, owner, title, category, venue, location, starts_at, ends_at, tags, min_price, \
+             max_price, status, version, created_at, updated_at, description, ticket_types, layout) \
+             SELECT id, id, '제목', 'concert', 'v', 'l', 1, 2, '[]', 3, 4, 'published', 5, 6, 7, 'd', '[]', '{}' \
+             FROM (SELECT CAST('0123456789abcdef' AS BYTEA) AS id) AS one",
+            "x".repeat(50_000)
+        )
+    }
+
+    const KEPT: &str = "SELECT version, CAST(LENGTH(layout) AS BIGINT), max_price FROM events WHERE title = '제목'";
+
+    fn is_kept(rows: &[Vec<Value>]) {
+        assert_eq!(rows, [[5, 50_000, 4].map(Value::Int)], "the event outlives the rebuilding of its table");
+    }
+
+    #[tokio::test]
+    async fn sqlite_keeps_what_an_older_store_has() {
+        let folder = std::env::temp_dir().join(format!("maepyo_migrations_{}", std::process::id()));
+        let writer = sqlite::Writer::open(&folder).expect("the folder is writable");
+        writer.execute(SCHEMA).expect("the first table");
+        let texts = pending(&writer, Spelling::Sqlite).await.expect("an empty store");
+        writer.execute(&texts[0]).expect("the first migration");
+        writer.execute(&event().replace("BYTEA", "BLOB")).expect("an event");
+        texts[1..].iter().for_each(|text| writer.execute(text).expect("a migration"));
+        let rows = writer.query(KEPT, &[], &[Kind::Int, Kind::Int, Kind::Int]).await.expect("the table is there");
+        is_kept(&rows);
+        std::fs::remove_dir_all(folder).expect("it is ours");
+    }
+
+    #[tokio::test]
+    async fn postgres_keeps_what_an_older_store_has() {
+        let Ok(url) = std::env::var("MAEPYO_TEST_DATABASE_URL") else { return };
+        let address = postgres::Address::parse(&url).expect("an address");
+        let session = postgres::Session::open(&address).await.expect("it is reached");
+        let schema = format!("migrations_{}", std::process::id());
+        let first = format!("CREATE SCHEMA {schema}; SET search_path = {schema}; {SCHEMA}");
+        session.execute(&first).await.expect("a schema");
+        let texts = pending(&session, Spelling::Postgres).await.expect("an empty schema");
+        session.execute(&texts[0]).await.expect("the first migration");
+        session.execute(&event()).await.expect("an event");
+        for text in &texts[1..] {
+            session.execute(text).await.expect("a migration");
+        }
+        is_kept(&session.query(KEPT, &[], &[Kind::Int, Kind::Int, Kind::Int]).await.expect("the table is there"));
+        session.execute(&format!("DROP SCHEMA {schema} CASCADE")).await.expect("it is ours");
+    }
 }
