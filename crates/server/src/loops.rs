@@ -14,7 +14,7 @@ use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
 use engine::lanes::ForgetPlaces;
 use engine::messages::{CallReminder, Lead};
 use engine::time::{Span, Time};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Lapsed holds tidied up in one go.
@@ -63,6 +63,9 @@ pub struct Loops {
 /// The jobs that this process is at work on.
 type UnderWay = Arc<Mutex<BTreeSet<JobId>>>;
 
+/// A job that is done, and the room it takes until that is noted.
+type Done = (JobId, OwnedSemaphorePermit);
+
 /// Takes over what a process left behind that was killed on this store.
 ///
 /// # Errors
@@ -84,9 +87,14 @@ pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
     let (people, webhooks, reminders) = (state.clone(), state.clone(), state.desk.clone());
     let (jobs, own, metrics) = (state.clone(), room.clone(), state.clone());
     let (leases, held) = (state.desk.clone(), under_way.clone());
+    let (done, noting) = mpsc::channel(JOBS_AT_ONCE);
+    // Ends by itself, behind the last job.
+    tokio::spawn(note_done(state.desk.clone(), noting));
     let running = vec![
         tokio::spawn(repeat("expiry", stop.clone(), move || expire(expiry.clone()))),
-        tokio::spawn(repeat("jobs", stop.clone(), move || take_jobs(jobs.clone(), own.clone(), under_way.clone()))),
+        tokio::spawn(repeat("jobs", stop.clone(), move || {
+            take_jobs(jobs.clone(), own.clone(), under_way.clone(), done.clone())
+        })),
         tokio::spawn(repeat("leases", stop.clone(), move || renew_leases(leases.clone(), held.clone()))),
         tokio::spawn(repeat("messages", stop.clone(), move || tell_people(people.clone()))),
         tokio::spawn(repeat("webhooks", stop.clone(), move || tell_webhooks(webhooks.clone()))),
@@ -165,7 +173,12 @@ async fn expire(desk: Desk) -> Result<Next, String> {
 }
 
 /// Takes up as many due jobs as there is room for and lets them run; waits for none of them.
-async fn take_jobs(state: AppState, room: Arc<Semaphore>, under_way: UnderWay) -> Result<Next, String> {
+async fn take_jobs(
+    state: AppState,
+    room: Arc<Semaphore>,
+    under_way: UnderWay,
+    done: mpsc::Sender<Done>,
+) -> Result<Next, String> {
     let desk = &state.desk;
     let first = room.clone().acquire_owned().await.map_err(text)?;
     let free = i64::try_from(room.available_permits()).unwrap_or(0) + 1;
@@ -178,10 +191,12 @@ async fn take_jobs(state: AppState, room: Arc<Semaphore>, under_way: UnderWay) -
     for job in desk.run(TakeJobs { jobs: due, retry_at }).await.map_err(text)? {
         let lease = Lease::new(job.id, &under_way);
         let permit = room.clone().acquire_owned().await.map_err(text)?;
-        let state = state.clone();
+        let (state, done) = (state.clone(), done.clone());
         tokio::spawn(async move {
-            perform(&state, job, lease).await;
-            drop(permit);
+            if let Some(job) = perform(&state, job, lease).await {
+                // Were nobody there to note it, it would be done again.
+                let _ = done.send((job, permit)).await;
+            }
         });
     }
     Ok(Next::AtOnce)
@@ -219,20 +234,32 @@ async fn renew_leases(desk: Desk, under_way: UnderWay) -> Result<Next, String> {
     Ok(Next::After(LEASES_RENEWED))
 }
 
-async fn perform(state: &AppState, job: Job, lease: Lease) {
+/// Does a job; gives it back when it is done, else puts it off.
+async fn perform(state: &AppState, job: Job, lease: Lease) -> Option<JobId> {
     let (id, attempts) = (job.id, job.attempts);
     let done = api::errands::perform(state, job).await;
     // Before what is said last of it: a renewal after that would call it back.
     drop(lease);
-    let noted = match done {
-        Ok(()) => state.desk.run(FinishJobs { jobs: vec![id] }).await,
-        Err(error) => {
-            tracing::warn!(job = %format_args!("{:032x}", id.0), attempts, %error, "a job failed and will be tried again");
-            state.desk.run(PutOffJobs { jobs: vec![id], by: pause_after(attempts) }).await
-        }
+    let error = match done {
+        Ok(()) => return Some(id),
+        Err(error) => error,
     };
-    if let Err(error) = noted {
+    tracing::warn!(job = %format_args!("{:032x}", id.0), attempts, %error, "a job failed and will be tried again");
+    if let Err(error) = state.desk.run(PutOffJobs { jobs: vec![id], by: pause_after(attempts) }).await {
         tracing::warn!(job = %format_args!("{:032x}", id.0), %error, "what became of a job was not noted");
+    }
+    None
+}
+
+/// Notes what is done: with each command all that was done while the last one was under way.
+async fn note_done(desk: Desk, mut done: mpsc::Receiver<Done>) {
+    let mut some = Vec::with_capacity(JOBS_AT_ONCE);
+    while done.recv_many(&mut some, JOBS_AT_ONCE).await > 0 {
+        let jobs = some.iter().map(|(job, _)| *job).collect();
+        if let Err(error) = desk.run(FinishJobs { jobs }).await {
+            tracing::warn!(jobs = some.len(), %error, "jobs that are done were not noted, and will be done again");
+        }
+        some.clear();
     }
 }
 
