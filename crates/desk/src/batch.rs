@@ -48,9 +48,11 @@ pub(crate) struct Changed {
     pub facts: Vec<&'static str>,
     /// The last position of the event stream, where it is known with the commit.
     pub end: Option<u64>,
+    /// Whether the transaction is committed; else that is still to be done.
+    pub committed: bool,
 }
 
-/// Works a batch off inside a transaction. Nothing is durable before that commits.
+/// Works a batch off inside a transaction, and commits it where that can be sent along with the last writes.
 pub(crate) async fn work<T: Tx>(
     tx: &T,
     batch: &mut [Box<dyn Attempt>],
@@ -87,8 +89,8 @@ pub(crate) async fn work<T: Tx>(
         }
     }
     let given: Vec<&StoredAnswer> = given.iter().filter_map(|key| answers.get(key)?.as_ref()).collect();
-    let end = save(tx, &world, &given, &facts, around).await?;
-    Ok(changed(&world, &facts, end))
+    let (end, committed) = save(tx, &world, &given, &facts, around).await?;
+    Ok(changed(&world, &facts, end, committed))
 }
 
 async fn load_answers<T: Tx>(
@@ -401,14 +403,14 @@ async fn unpaid<T: Tx>(tx: &T, user: engine::id::UserId, now: Time) -> Result<Un
     Ok(Unpaid { user, held })
 }
 
-/// Writes what changed. Gives what [`Tx::append`] does.
+/// Writes what changed. Gives what [`Tx::append`] and [`Tx::commit_along`] do.
 async fn save<T: Tx>(
     tx: &T,
     world: &World,
     answers: &[&StoredAnswer],
     facts: &[Fact],
     around: &Surroundings<'_>,
-) -> Result<Option<u64>, StoreError> {
+) -> Result<(Option<u64>, bool), StoreError> {
     // Taken apart by name, so that a new kind of row cannot be left out. Derived ones are never stored.
     let World {
         emails,
@@ -442,7 +444,8 @@ async fn save<T: Tx>(
     // Only other nodes read these.
     let news = if T::REMOTE { LaneNews::of(world, around.now, around.node) } else { Vec::new() };
     let news: Vec<&LaneNews> = news.iter().collect();
-    let (.., end) = try_join!(
+    // Polled in this order, and no further once one fails: the commit is the last to be sent.
+    let (.., end, committed) = try_join!(
         tx.insert(answers),
         save_slots(tx, emails),
         save_slots(tx, users),
@@ -469,8 +472,9 @@ async fn save<T: Tx>(
         save_slots(tx, places),
         tx.insert(&news),
         tx.append(&stream),
+        tx.commit_along(),
     )?;
-    Ok(end)
+    Ok((end, committed))
 }
 
 async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result<(), StoreError> {
@@ -489,7 +493,7 @@ async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result
     Ok(())
 }
 
-fn changed(world: &World, facts: &[Fact], end: Option<u64>) -> Changed {
+fn changed(world: &World, facts: &[Fact], end: Option<u64>, committed: bool) -> Changed {
     let word = |fact: &Fact| match fact {
         Fact::Held(_) => "held",
         Fact::Confirmed(_) => "confirmed",
@@ -515,5 +519,6 @@ fn changed(world: &World, facts: &[Fact], end: Option<u64>) -> Changed {
         touched: seated.chain(counted).collect(),
         facts: facts.iter().map(word).collect(),
         end,
+        committed,
     }
 }

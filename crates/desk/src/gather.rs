@@ -248,12 +248,10 @@ fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Share
     }
     let around = shared.surroundings();
     let timer = crate::clock::Stopwatch::start();
-    let done = writer.execute("BEGIN IMMEDIATE").and_then(|()| {
+    let done = writer.run("BEGIN IMMEDIATE").and_then(|()| {
         // The driver answers at once: there is nothing to wait for inside.
         let worked = work(writer, &mut batch, &around).now_or_never();
-        let changed = worked.unwrap_or_else(|| Err(StoreError::Lost("the driver waited".to_owned())))?;
-        writer.execute("COMMIT")?;
-        Ok(changed)
+        worked.unwrap_or_else(|| Err(StoreError::Lost("the driver waited".to_owned())))
     });
     timer.record("maepyo_commit_seconds");
     match done {
@@ -321,7 +319,9 @@ async fn transact(session: &Session, batch: &mut [Box<dyn Attempt>], shared: &Sh
     let around = shared.surroundings();
     let worked = async {
         let (_, changed) = futures_util::try_join!(session.execute("BEGIN"), work(session, batch, &around))?;
-        session.execute("COMMIT").await?;
+        if !changed.committed {
+            session.execute("COMMIT").await?;
+        }
         Ok(changed)
     };
     let done = worked.await;

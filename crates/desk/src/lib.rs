@@ -7,6 +7,7 @@ mod clock;
 mod desk;
 mod gather;
 mod lanes;
+mod lookups;
 mod migrations;
 mod movie;
 mod outward;

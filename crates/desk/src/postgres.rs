@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
@@ -11,6 +12,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, Row, Statement, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::lookups::{Lookups, Place};
 use crate::store::{Lock, StoreError, Tx, Values};
 use crate::tables::{OutboxRow, Table, columns};
 use crate::value::{Columns, Kind, Value};
@@ -105,9 +107,9 @@ fn names(kinds: &[(&'static str, Kind)]) -> String {
     kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// `t.a = k.a AND t.b = k.b` over the key of a table.
-fn same_key<T: Table>() -> String {
-    let parts: Vec<String> = T::COLUMNS[..T::KEYS].iter().map(|(name, _)| format!("t.{name} = k.{name}")).collect();
+/// `t.a = k.a AND t.b = k.b` over the columns of a key.
+fn same_key(key: &[(&'static str, Kind)]) -> String {
+    let parts: Vec<String> = key.iter().map(|(name, _)| format!("t.{name} = k.{name}")).collect();
     parts.join(" AND ")
 }
 
@@ -131,6 +133,10 @@ pub(crate) fn spelled(sql: &str) -> String {
 pub(crate) struct Session {
     client: Client,
     statements: Mutex<HashMap<String, Statement>>,
+    /// Those on a table: by the table, how many of its columns, and what is done.
+    on_tables: Mutex<HashMap<(&'static str, usize, &'static str), Statement>>,
+    /// How many statements are being prepared, so that what they are for is not sent yet.
+    preparing: AtomicUsize,
 }
 
 /// What is needed to connect: the address, and how to speak TLS.
@@ -188,7 +194,8 @@ impl Session {
                  SET plan_cache_mode = force_generic_plan; SET lock_timeout = '10s'",
             )
             .await?;
-        Ok(Self { client, statements: Mutex::default() })
+        let (statements, on_tables) = (Mutex::default(), Mutex::default());
+        Ok(Self { client, statements, on_tables, preparing: AtomicUsize::new(0) })
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -210,15 +217,57 @@ impl Session {
         if let Some(statement) = known {
             return Ok(statement);
         }
-        let statement = self.client.prepare(sql).await?;
+        let statement = self.prepare_now(sql).await?;
         self.statements.lock().insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
 
-    async fn run(&self, sql: &str, params: &[Param]) -> Result<Vec<Row>, StoreError> {
-        let statement = self.prepared(sql).await?;
+    /// A statement on a table, whose text is written once.
+    async fn on_table(
+        &self,
+        (name, columns): (&'static str, usize),
+        verb: &'static str,
+        write: impl FnOnce() -> String,
+    ) -> Result<Statement, StoreError> {
+        let key = (name, columns, verb);
+        let known = self.on_tables.lock().get(&key).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
+        }
+        let statement = self.prepare_now(&write()).await?;
+        self.on_tables.lock().insert(key, statement.clone());
+        Ok(statement)
+    }
+
+    async fn prepare_now(&self, sql: &str) -> Result<Statement, StoreError> {
+        self.preparing.fetch_add(1, Ordering::Relaxed);
+        let prepared = self.client.prepare(sql).await;
+        self.preparing.fetch_sub(1, Ordering::Relaxed);
+        Ok(prepared?)
+    }
+
+    /// The rows of a table that have one of these keys, each behind the number of its key, from one.
+    pub(crate) async fn look_up(&self, place: Place, keys: Vec<Values>) -> Result<Vec<Values>, StoreError> {
+        let key = &place.columns[..place.keys];
+        let statement = self.on_table((place.name, place.columns.len()), "look up", || {
+            let columns: Vec<String> = place.columns.iter().map(|(name, _)| format!("t.{name}")).collect();
+            format!(
+                "SELECT k.number, {} FROM {} WITH ORDINALITY AS k({}, number) JOIN {} AS t ON {}",
+                columns.join(", "),
+                unnest(key),
+                names(key),
+                place.name,
+                same_key(key),
+            )
+        });
+        let rows = self.run(&statement.await?, &arrays(key, keys.into_iter())).await?;
+        let kinds = || std::iter::once(Kind::Int).chain(place.columns.iter().map(|(_, kind)| *kind));
+        rows.iter().map(|row| read_row(row, kinds())).collect()
+    }
+
+    async fn run(&self, statement: &Statement, params: &[Param]) -> Result<Vec<Row>, StoreError> {
         let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param.as_ref() as _).collect();
-        Ok(self.client.query(&statement, &params).await?)
+        Ok(self.client.query(statement, &params).await?)
     }
 }
 
@@ -235,17 +284,19 @@ impl Tx for Session {
             Lock::Share => " FOR SHARE OF t",
             Lock::Update => " FOR UPDATE OF t",
         };
-        let order: Vec<String> = key.iter().map(|(name, _)| format!("t.{name}")).collect();
-        let sql = format!(
-            "SELECT {} FROM {} AS k({}) JOIN {} AS t ON {} ORDER BY {}{lock}",
-            columns::<T>("t."),
-            unnest(key),
-            names(key),
-            T::NAME,
-            same_key::<T>(),
-            order.join(", "),
-        );
-        let rows = self.run(&sql, &arrays(key, keys.iter().map(T::key_values))).await?;
+        let statement = self.on_table((T::NAME, T::COLUMNS.len()), lock, || {
+            let order: Vec<String> = key.iter().map(|(name, _)| format!("t.{name}")).collect();
+            format!(
+                "SELECT {} FROM {} AS k({}) JOIN {} AS t ON {} ORDER BY {}{lock}",
+                columns::<T>("t."),
+                unnest(key),
+                names(key),
+                T::NAME,
+                same_key(key),
+                order.join(", "),
+            )
+        });
+        let rows = self.run(&statement.await?, &arrays(key, keys.iter().map(T::key_values))).await?;
         let kinds = || T::COLUMNS.iter().map(|(_, kind)| *kind);
         let read = |row: &Row| Ok(T::read(&mut Columns::new(read_row(row, kinds())?))?);
         rows.iter().map(read).collect()
@@ -262,24 +313,29 @@ impl Tx for Session {
         if rows.is_empty() {
             return Ok(());
         }
-        let sql = format!("INSERT INTO {} ({}) SELECT * FROM {}", T::NAME, columns::<T>(""), unnest(T::COLUMNS));
-        self.run(&sql, &arrays(T::COLUMNS, rows.iter().map(|row| row.values()))).await.map(drop)
+        let statement = self.on_table((T::NAME, T::COLUMNS.len()), "insert", || {
+            format!("INSERT INTO {} ({}) SELECT * FROM {}", T::NAME, columns::<T>(""), unnest(T::COLUMNS))
+        });
+        self.run(&statement.await?, &arrays(T::COLUMNS, rows.iter().map(|row| row.values()))).await.map(drop)
     }
 
     async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
         }
-        let fields: Vec<String> = T::COLUMNS[T::KEYS..].iter().map(|(name, _)| format!("{name} = k.{name}")).collect();
-        let sql = format!(
-            "UPDATE {} AS t SET {} FROM {} AS k({}) WHERE {}",
-            T::NAME,
-            fields.join(", "),
-            unnest(T::COLUMNS),
-            names(T::COLUMNS),
-            same_key::<T>(),
-        );
-        self.run(&sql, &arrays(T::COLUMNS, rows.iter().map(|row| row.values()))).await.map(drop)
+        let statement = self.on_table((T::NAME, T::COLUMNS.len()), "update", || {
+            let (key, fields) = T::COLUMNS.split_at(T::KEYS);
+            let fields: Vec<String> = fields.iter().map(|(name, _)| format!("{name} = k.{name}")).collect();
+            format!(
+                "UPDATE {} AS t SET {} FROM {} AS k({}) WHERE {}",
+                T::NAME,
+                fields.join(", "),
+                unnest(T::COLUMNS),
+                names(T::COLUMNS),
+                same_key(key),
+            )
+        });
+        self.run(&statement.await?, &arrays(T::COLUMNS, rows.iter().map(|row| row.values()))).await.map(drop)
     }
 
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {
@@ -287,14 +343,11 @@ impl Tx for Session {
             return Ok(());
         }
         let key = &T::COLUMNS[..T::KEYS];
-        let sql = format!(
-            "DELETE FROM {} AS t USING {} AS k({}) WHERE {}",
-            T::NAME,
-            unnest(key),
-            names(key),
-            same_key::<T>(),
-        );
-        self.run(&sql, &arrays(key, keys.iter().map(T::key_values))).await.map(drop)
+        let statement = self.on_table((T::NAME, T::COLUMNS.len()), "delete", || {
+            let (keys, names, same) = (unnest(key), names(key), same_key(key));
+            format!("DELETE FROM {} AS t USING {keys} AS k({names}) WHERE {same}", T::NAME)
+        });
+        self.run(&statement.await?, &arrays(key, keys.iter().map(T::key_values))).await.map(drop)
     }
 
     async fn change(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
@@ -309,16 +362,27 @@ impl Tx for Session {
         }
         let kinds = OutboxRow::COLUMNS;
         // The position is drawn when the locks are held, so that the stream has the changes of one thing in order.
-        let sql = format!("INSERT INTO outbox ({}) SELECT * FROM {}", names(kinds), unnest(kinds));
-        self.run(&sql, &arrays(kinds, rows.iter().map(OutboxRow::values))).await?;
+        let statement = self.on_table(("outbox", kinds.len()), "insert", || {
+            format!("INSERT INTO outbox ({}) SELECT * FROM {}", names(kinds), unnest(kinds))
+        });
+        self.run(&statement.await?, &arrays(kinds, rows.iter().map(OutboxRow::values))).await?;
         // Another transaction may have drawn an earlier position and not committed it: the follower knows.
         Ok(None)
+    }
+
+    async fn commit_along(&self) -> Result<bool, StoreError> {
+        if self.preparing.load(Ordering::Relaxed) > 0 {
+            return Ok(false);
+        }
+        // Where a write before it fails, the transaction is broken and this rolls it back.
+        self.execute("COMMIT").await?;
+        Ok(true)
     }
 }
 
 /// Connections that only read.
 #[derive(Clone)]
-pub(crate) struct Readers(deadpool_postgres::Pool);
+pub(crate) struct Readers(deadpool_postgres::Pool, Lookups);
 
 impl Readers {
     pub(crate) fn open(address: &Address, count: usize) -> Result<Self, StoreError> {
@@ -328,7 +392,12 @@ impl Readers {
             .runtime(deadpool_postgres::Runtime::Tokio1)
             .wait_timeout(Some(std::time::Duration::from_secs(10)))
             .build();
-        pool.map(Self).map_err(|error| StoreError::Lost(error.to_string()))
+        pool.map(|pool| Self(pool, Lookups::start(address))).map_err(|error| StoreError::Lost(error.to_string()))
+    }
+
+    /// The row with a key.
+    pub(crate) async fn get<T: Table>(&self, key: &T::Key) -> Result<Option<Values>, StoreError> {
+        self.1.get::<T>(key).await
     }
 
     pub(crate) async fn query(&self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Values>, StoreError> {

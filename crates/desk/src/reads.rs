@@ -34,7 +34,7 @@ impl Reads {
         kinds: &'static [Kind],
     ) -> Result<Vec<Values>, Unavailable> {
         let rows = match self {
-            Self::Sqlite(readers) => readers.query(sql.to_owned(), params, kinds).await,
+            Self::Sqlite(readers) => readers.query(sql.to_owned(), params, kinds.len()).await,
             Self::Postgres(readers) => readers.query(sql, &params, kinds).await,
         };
         Ok(rows?)
@@ -50,16 +50,11 @@ impl Reads {
 
     /// The row with a key.
     pub(crate) async fn get<T: Table>(&self, key: &T::Key) -> Result<Option<T>, Unavailable> {
-        let wanted: Vec<String> = (0..T::KEYS).map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
-        let rest = format!("WHERE {}", wanted.join(" AND "));
-        if let Self::Sqlite(readers) = self {
-            let sql = format!("SELECT {} FROM {} {rest}", columns::<T>(""), T::NAME);
-            if let Some(rows) = readers.look_up(&sql, &T::key_values(key), T::COLUMNS.len()) {
-                let row = rows.map_err(Unavailable::from)?.pop();
-                return Ok(row.map(|row| T::read(&mut Columns::new(row))).transpose()?);
-            }
-        }
-        Ok(self.select::<T>(&rest, T::key_values(key)).await?.pop())
+        let row = match self {
+            Self::Sqlite(readers) => readers.get::<T>(key).await?,
+            Self::Postgres(readers) => readers.get::<T>(key).await?,
+        };
+        Ok(row.map(|row| T::read(&mut Columns::new(row))).transpose()?)
     }
 
     /// A page of a table (how many, after how many), ordered by some columns, greatest first, and how many rows there

@@ -112,6 +112,11 @@ impl Writer {
         Ok(self.0.execute_batch(sql)?)
     }
 
+    /// Runs a statement that is run often.
+    pub(crate) fn run(&self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.0.prepare_cached(sql)?.execute([]).map(drop)?)
+    }
+
     /// Prepares a statement, to show that the database understands it.
     #[cfg(test)]
     pub(crate) fn prepare(&self, sql: &str) -> Result<(), StoreError> {
@@ -126,9 +131,7 @@ impl Tx for Writer {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = self.text::<T>("find", || {
-            format!("SELECT {} FROM {} WHERE {}", columns::<T>(""), T::NAME, equal::<T>(0..T::KEYS, " AND "))
-        });
+        let sql = found_by_key::<T>(&mut self.1.borrow_mut());
         let mut statement = self.0.prepare_cached(&sql)?;
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
@@ -171,6 +174,11 @@ impl Tx for Writer {
         Ok(changed as u64)
     }
 
+    async fn commit_along(&self) -> Result<bool, StoreError> {
+        self.run("COMMIT")?;
+        Ok(true)
+    }
+
     async fn append(&self, rows: &[OutboxRow]) -> Result<Option<u64>, StoreError> {
         if rows.is_empty() {
             return Ok(None);
@@ -188,11 +196,21 @@ fn equal<T: Table>(columns: std::ops::Range<usize>, between: &str) -> String {
     parts.join(between)
 }
 
+/// The text of a statement on a table, written once.
+fn text<T: Table>(texts: &mut Texts, verb: &'static str, write: impl FnOnce() -> String) -> Arc<str> {
+    let key = (T::NAME, T::COLUMNS.len(), verb);
+    texts.entry(key).or_insert_with(|| write().into()).clone()
+}
+
+fn found_by_key<T: Table>(texts: &mut Texts) -> Arc<str> {
+    text::<T>(texts, "find", || {
+        format!("SELECT {} FROM {} WHERE {}", columns::<T>(""), T::NAME, equal::<T>(0..T::KEYS, " AND "))
+    })
+}
+
 impl Writer {
-    /// The text of a statement on a table, written once.
     fn text<T: Table>(&self, verb: &'static str, write: impl FnOnce() -> String) -> Arc<str> {
-        let key = (T::NAME, T::COLUMNS.len(), verb);
-        self.1.borrow_mut().entry(key).or_insert_with(|| write().into()).clone()
+        text::<T>(&mut self.1.borrow_mut(), verb, write)
     }
 
     fn each(&self, sql: &str, rows: impl ExactSizeIterator<Item = Values>) -> Result<(), StoreError> {
@@ -218,6 +236,7 @@ fn query(connection: &Connection, sql: &str, params: &[Value], width: usize) -> 
 pub(crate) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     places: Arc<Semaphore>,
+    texts: Arc<Mutex<Texts>>,
 }
 
 impl Readers {
@@ -231,12 +250,22 @@ impl Readers {
         };
         let idle = (0..count.max(1)).map(connect).collect::<Result<Vec<_>, StoreError>>()?;
         let places = Arc::new(Semaphore::new(idle.len()));
-        Ok(Self { idle: Arc::new(Mutex::new(idle)), places })
+        Ok(Self { idle: Arc::new(Mutex::new(idle)), places, texts: Arc::default() })
+    }
+
+    /// The row with a key.
+    pub(crate) async fn get<T: Table>(&self, key: &T::Key) -> Result<Option<Values>, StoreError> {
+        let (sql, params) = (found_by_key::<T>(&mut self.texts.lock()), T::key_values(key));
+        let rows = match self.look_up(&sql, &params, T::COLUMNS.len()) {
+            Some(rows) => rows?,
+            None => self.query(sql.to_string(), params, T::COLUMNS.len()).await?,
+        };
+        Ok(rows.into_iter().next())
     }
 
     /// A look-up by key, on the caller's own thread: it takes less time than handing it over would. `None` when every
     /// connection is in use.
-    pub(crate) fn look_up(&self, sql: &str, params: &[Value], width: usize) -> Option<Result<Vec<Values>, StoreError>> {
+    fn look_up(&self, sql: &str, params: &[Value], width: usize) -> Option<Result<Vec<Values>, StoreError>> {
         let _place = self.places.try_acquire().ok()?;
         let connection = self.idle.lock().pop()?;
         let rows = query(&connection, sql, params, width);
@@ -244,18 +273,13 @@ impl Readers {
         Some(rows)
     }
 
-    pub(crate) async fn query(
-        &self,
-        sql: String,
-        params: Vec<Value>,
-        kinds: &'static [Kind],
-    ) -> Result<Vec<Values>, StoreError> {
+    pub(crate) async fn query(&self, sql: String, params: Vec<Value>, width: usize) -> Result<Vec<Values>, StoreError> {
         let lost = |what: &str| StoreError::Lost(what.to_owned());
         let place = self.places.clone().acquire_owned().await.map_err(|_| lost("closed"))?;
         let idle = self.idle.clone();
         let work = move || {
             let connection = idle.lock().pop().ok_or_else(|| lost("no connection is idle"))?;
-            let rows = query(&connection, &sql, &params, kinds.len());
+            let rows = query(&connection, &sql, &params, width);
             idle.lock().push(connection);
             drop(place);
             rows

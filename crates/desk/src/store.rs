@@ -59,6 +59,9 @@ pub(crate) trait Tx {
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError>;
     /// Runs a statement; gives how many rows it changed.
     async fn change(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError>;
+    /// Commits, where that can be sent along with the writes before it and holds only if all of them do. Polled after
+    /// them, and nothing follows it; gives whether it did.
+    async fn commit_along(&self) -> Result<bool, StoreError>;
     /// Appends to the event stream. Gives the last position, where nothing before it can come later.
     async fn append(&self, rows: &[OutboxRow]) -> Result<Option<u64>, StoreError>;
 }
