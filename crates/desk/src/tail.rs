@@ -20,7 +20,7 @@ use crate::{Unavailable, reads};
 /// How often the stream is looked at; how old another node's change may be here.
 const EVERY: Duration = Duration::from_millis(50);
 /// The most rows read at a time.
-const PAGE: i64 = 5_000;
+const PAGE: usize = 5_000;
 
 /// How far positions were given out, and the first transaction not begun then.
 const GIVEN: &str = "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('outbox', 'position')::regclass), 0), \
@@ -28,11 +28,12 @@ const GIVEN: &str = "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequen
      pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 /// The first transaction still under way.
 const UNDER_WAY: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
-const READ: &str = "SELECT position, node, fact, event_id, body FROM outbox \
-     WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
+// Neither reads what this node wrote itself: it is in memory since the commit.
+const READ: &str = "SELECT position, fact, event_id, body FROM outbox \
+     WHERE position > ?1 AND position <= ?2 AND node <> ?4 ORDER BY position LIMIT ?3";
 
-const READ_ROOM: &str = "SELECT position, node, lane_id, body FROM room_news \
-     WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
+const READ_ROOM: &str = "SELECT position, lane_id, body FROM room_news \
+     WHERE position > ?1 AND position <= ?2 AND node <> ?4 ORDER BY position LIMIT ?3";
 
 /// How far both streams are.
 #[derive(Clone, Copy)]
@@ -74,9 +75,9 @@ async fn step(desk: &Desk, position: &mut Option<Positions>, mark: &mut Option<M
         desk.0.shared.forget();
     }
     let from = position.unwrap_or(noted.given);
-    let kinds = &[Kind::Int, Kind::Int, Kind::Text, Kind::Bytes, Kind::Text];
+    let kinds = &[Kind::Int, Kind::Text, Kind::Bytes, Kind::Text];
     read_on(desk, (READ, kinds), (from.outbox, noted.given.outbox), take).await?;
-    let kinds = &[Kind::Int, Kind::Int, Kind::Bytes, Kind::Text];
+    let kinds = &[Kind::Int, Kind::Bytes, Kind::Text];
     read_on(desk, (READ_ROOM, kinds), (from.room, noted.given.room), take_places).await?;
     *position = Some(noted.given);
     desk.0.shared.stream.moved(noted.given.outbox.cast_unsigned());
@@ -92,9 +93,14 @@ async fn read_on(
     take: fn(&Desk, Vec<Vec<Value>>) -> Result<(), Unavailable>,
 ) -> Result<(), Unavailable> {
     while from < to {
-        let rows = desk.0.reads.query(sql, vec![from.value(), to.value(), PAGE.value()], kinds).await?;
+        let params = vec![from.value(), to.value(), (PAGE as i64).value(), desk.0.shared.node.value()];
+        let rows = desk.0.reads.query(sql, params, kinds).await?;
         let Some(Value::Int(last)) = rows.last().and_then(|row| row.first()).cloned() else { return Ok(()) };
+        let is_last = rows.len() < PAGE;
         take(desk, rows)?;
+        if is_last {
+            return Ok(());
+        }
         from = last;
     }
     Ok(())
@@ -113,10 +119,7 @@ fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
     let shared = &desk.0.shared;
     for row in rows {
         let mut columns = Columns::new(row);
-        let (_, node, fact, event) = (columns.int()?, columns.int()?, columns.text()?, columns.id::<EventId>()?);
-        if node == shared.node {
-            continue;
-        }
+        let (_, fact, event) = (columns.int()?, columns.text()?, columns.id::<EventId>()?);
         let body = columns.text()?;
         if fact.starts_with("event_") {
             shared.catalogue.forget(event);
@@ -136,11 +139,9 @@ fn take_places(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
     let shared = &desk.0.shared;
     for row in rows {
         let mut columns = Columns::new(row);
-        let (_, node, lane) = (columns.int()?, columns.int()?, columns.id()?);
-        if node != shared.node {
-            let places = places_told(lane, &columns.text()?);
-            shared.follower.tell(|follower| follower.follow(&News { places: &places, ..News::NONE }));
-        }
+        let (_, lane) = (columns.int()?, columns.id()?);
+        let places = places_told(lane, &columns.text()?);
+        shared.follower.tell(|follower| follower.follow(&News { places: &places, ..News::NONE }));
     }
     Ok(())
 }

@@ -206,13 +206,24 @@ fn reservation_text(own: &Reservation, freed: Option<&[u32]>, world: &World) -> 
     };
     let seats: Vec<_> = own.seats.iter().filter_map(|seat| claim(seat.ordinal)).collect();
     let items: Vec<_> = own.items.iter().map(|item| (format!("{:032x}", item.ticket_type.0), item.quantity)).collect();
-    serde_json::json!({
-        "user": format!("{:032x}", own.user.0),
-        "seats": seats,
-        "freed": freed.unwrap_or_default(),
-        "items": items,
-        "total": own.total.0,
-        "expires_at": own.expires_at.0,
-    })
-    .to_string()
+    let told = ToldReservation {
+        user: format!("{:032x}", own.user.0),
+        seats,
+        freed: freed.unwrap_or_default(),
+        items,
+        total: own.total.0,
+        expires_at: own.expires_at.0,
+    };
+    serde_json::to_string(&told).expect("strings and numbers always have a JSON form")
+}
+
+/// What the event stream tells of a reservation.
+#[derive(serde::Serialize)]
+struct ToldReservation<'a> {
+    user: String,
+    seats: Vec<(u32, i64, i64)>,
+    freed: &'a [u32],
+    items: Vec<(String, u32)>,
+    total: i64,
+    expires_at: i64,
 }
