@@ -24,6 +24,17 @@ pub trait Around: Clone + Send + Sync + 'static {
     fn leaves(&self, kept: Self::Kept, response: Response) -> Response;
 }
 
+/// What only looks at responses.
+impl<L: Fn(Response) -> Response + Clone + Send + Sync + 'static> Around for L {
+    type Kept = ();
+
+    fn arrives(&self, _: &mut Request) {}
+
+    fn leaves(&self, (): (), response: Response) -> Response {
+        self(response)
+    }
+}
+
 /// The layer of something that is done around every request.
 #[derive(Debug, Clone)]
 pub struct AroundLayer<A>(pub A);

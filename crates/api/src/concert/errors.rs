@@ -1,7 +1,6 @@
 //! Errors of the dialect: `{"error":"…"}`, the texts as its clients know them.
 
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use desk::{Answer, Stopped, Unavailable};
 use engine::command::Command;
@@ -11,6 +10,7 @@ use http::header::RETRY_AFTER;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::around::Around;
 use crate::envelope;
 use crate::fault::{self, Fault};
 use crate::once::{self, Attempt};
@@ -191,9 +191,20 @@ fn malformed(path: &str) -> &'static str {
 }
 
 /// The layer that words what was turned away before a handler saw it.
-pub async fn envelope(request: Request, next: Next) -> Response {
-    let text = malformed(request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str));
-    envelope::worded(next.run(request).await, |fault| ApiError::fault(fault, text).answer())
+#[derive(Clone)]
+pub struct Envelope;
+
+impl Around for Envelope {
+    /// What a malformed request of the path is told.
+    type Kept = &'static str;
+
+    fn arrives(&self, request: &mut Request) -> Self::Kept {
+        malformed(request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str))
+    }
+
+    fn leaves(&self, text: Self::Kept, response: Response) -> Response {
+        envelope::worded(response, |fault| ApiError::fault(fault, text).answer())
+    }
 }
 
 /// What answers when a handler panics. The panic itself is logged by the panic hook.

@@ -8,11 +8,11 @@ mod token;
 mod wire;
 
 use axum::Router;
-use axum::middleware::from_fn;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::around::AroundLayer;
 use crate::fault;
 use crate::limits::Rule;
 use crate::state::AppState;
@@ -35,12 +35,12 @@ pub(crate) fn limits() -> Vec<Rule> {
 pub(crate) fn router(_: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::envelope))
+    routes.layer((AroundLayer(errors::Envelope), CatchPanicLayer::custom(errors::panicked)))
 }
 
 /// What answers where this dialect has no route.
 pub(crate) fn unmatched() -> Router<AppState> {
-    Router::new().fallback(fault::unknown_path).layer(from_fn(errors::envelope))
+    Router::new().fallback(fault::unknown_path).layer(AroundLayer(errors::Envelope))
 }
 
 /// The description of the routes.

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use desk::{Answer, Stopped, Unavailable};
 use engine::command::Command;
@@ -212,8 +210,7 @@ impl IntoResponse for ApiError {
 }
 
 /// The layer that words what was turned away before a handler of this dialect was asked.
-pub(super) async fn worded(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub(super) fn worded(mut response: Response) -> Response {
     let error = match response.extensions_mut().remove::<Fault>() {
         Some(fault) => fault.into(),
         None => match foreign(&response) {

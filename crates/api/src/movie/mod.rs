@@ -11,12 +11,12 @@ pub use errors::{ErrorBody, ErrorDetail, Issue, Problems, Step, WriteProblems};
 pub use wire::{IssueOrder, RefundOrder};
 
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::around::AroundLayer;
 use crate::fault;
 use crate::limits::Rule;
 use crate::state::AppState;
@@ -38,12 +38,12 @@ pub(crate) fn router(_: &AppState) -> Router<AppState> {
     let names = ["/tickets/issue", "/tickets/refund"];
     let routes = names.into_iter().fold(routes, |routes, path| routes.route(path, get(tickets::unknown)));
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::worded))
+    routes.layer((AroundLayer(errors::worded), CatchPanicLayer::custom(errors::panicked)))
 }
 
 /// What answers where this dialect has no route.
 pub(crate) fn unmatched() -> Router<AppState> {
-    Router::new().fallback(fault::unknown_path).layer(from_fn(errors::worded))
+    Router::new().fallback(fault::unknown_path).layer(AroundLayer(errors::worded))
 }
 
 /// The description of the routes.

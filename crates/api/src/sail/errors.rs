@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use desk::{Answer, Stopped, Unavailable};
 use engine::command::Command;
@@ -152,8 +150,8 @@ impl IntoResponse for ApiError {
 }
 
 /// The layer that words what was turned away before a handler saw it.
-pub async fn envelope(request: Request, next: Next) -> Response {
-    envelope::worded(next.run(request).await, |fault| ApiError::from(fault).answer())
+pub fn envelope(response: Response) -> Response {
+    envelope::worded(response, |fault| ApiError::from(fault).answer())
 }
 
 /// What answers when a handler panics. The panic itself is logged by the panic hook.

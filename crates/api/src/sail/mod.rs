@@ -9,11 +9,11 @@ mod reservations;
 mod wire;
 
 use axum::Router;
-use axum::middleware::from_fn;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::around::AroundLayer;
 use crate::fault;
 use crate::limits::Rule;
 use crate::state::AppState;
@@ -37,12 +37,12 @@ pub(crate) fn limits() -> Vec<Rule> {
 pub(crate) fn router(_: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::envelope))
+    routes.layer((AroundLayer(errors::envelope), CatchPanicLayer::custom(errors::panicked)))
 }
 
 /// What answers where this dialect has no route.
 pub(crate) fn unmatched() -> Router<AppState> {
-    Router::new().fallback(fault::unknown_path).layer(from_fn(errors::envelope))
+    Router::new().fallback(fault::unknown_path).layer(AroundLayer(errors::envelope))
 }
 
 /// The description of the routes.

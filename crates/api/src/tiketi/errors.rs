@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use desk::{Answer, Stopped, Unavailable};
 use engine::command::Command;
@@ -174,8 +172,8 @@ impl IntoResponse for ApiError {
 }
 
 /// The layer that words what others turned away.
-pub(super) async fn envelope(request: Request, next: Next) -> Response {
-    envelope::worded(next.run(request).await, |fault| ApiError::from(fault).answer())
+pub(super) fn envelope(response: Response) -> Response {
+    envelope::worded(response, |fault| ApiError::from(fault).answer())
 }
 
 fn internal() -> ApiError {

@@ -13,11 +13,11 @@ mod wire;
 pub use errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems};
 
 use axum::Router;
-use axum::middleware::from_fn;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::around::AroundLayer;
 use crate::fault;
 use crate::limits::Rule;
 use crate::state::AppState;
@@ -42,13 +42,13 @@ pub(crate) fn limits() -> Vec<Rule> {
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    let routes = routes.layer(CatchPanicLayer::custom(errors::panicked)).layer(from_fn(errors::envelope));
+    let routes = routes.layer((AroundLayer(errors::envelope), CatchPanicLayer::custom(errors::panicked)));
     routes.merge(state.sockets.routes(state))
 }
 
 /// What answers where this dialect has no route.
 pub(crate) fn unmatched() -> Router<AppState> {
-    Router::new().fallback(fault::unknown_path).layer(from_fn(errors::envelope))
+    Router::new().fallback(fault::unknown_path).layer(AroundLayer(errors::envelope))
 }
 
 /// The description of the routes.
