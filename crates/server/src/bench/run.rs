@@ -114,11 +114,11 @@ impl<'a> Bench<'a> {
         let server = self.start(&[])?;
         let next = Rc::new(Cell::new(0));
         let joins = || Join::new(ground.clone(), next.clone());
-        let (measured, echo) = self.beside_echo(&ground, server.address, joins)?;
+        let (measured, echo) = self.beside_echo(&ground, &server, joins)?;
         self.table.rate("waiting room: joined", &measured, "echo", echo, self.hold_floor());
         let next = Rc::new(Cell::new(0));
         let asks = || Ask::new(ground.clone(), next.clone());
-        let (measured, echo) = self.beside_echo(&ground, server.address, asks)?;
+        let (measured, echo) = self.beside_echo(&ground, &server, asks)?;
         self.table.rate("waiting room: asked, 100,000 waiting", &measured, "echo", echo, Floor::AtLeast(0.5));
         Ok(())
     }
@@ -199,7 +199,7 @@ impl<'a> Bench<'a> {
             self.table.rate("movie tickets, each under a key", &measured, "echo", echo, Floor::AtLeast(0.25));
         }
         if self.args.wants(Scene::Tiketi) {
-            let (measured, echo) = self.beside_echo(ground, server.address, || TiketiHold(ground.clone()))?;
+            let (measured, echo) = self.beside_echo(ground, &server, || TiketiHold(ground.clone()))?;
             self.table.rate("holds through tiketi", &measured, "echo", echo, floor);
         }
         self.memory("resident memory at most, holds and sales", &server);
