@@ -78,7 +78,8 @@ fn a_store_that_does_not_see_movie_tickets_is_found_out() {
 #[test]
 fn a_store_that_does_not_see_lanes_counts_wrong() {
     let blind = |key: &Key| matches!(key, Key::Lane(_));
-    assert!(complaint(Fault { blind, ..Fault::NONE }).contains("who wait, are inside"));
+    // Which of its numbers is the first to be wrong differs from run to run.
+    assert!(complaint(Fault { blind, ..Fault::NONE }).contains("Lane { id"));
 }
 
 #[test]
