@@ -29,6 +29,12 @@ pub(crate) struct Place {
     pub keys: usize,
 }
 
+impl Place {
+    pub(crate) const fn of<T: Table>() -> Self {
+        Self { name: T::NAME, columns: T::COLUMNS, keys: T::KEYS }
+    }
+}
+
 /// One look-up, and who waits for it.
 struct Asked {
     place: Place,
@@ -54,9 +60,8 @@ impl Lookups {
     /// The row with a key.
     pub(crate) async fn get<T: Table>(&self, key: &T::Key) -> Result<Option<Values>, StoreError> {
         let closed = || StoreError::Lost("looking up has ended".to_owned());
-        let place = Place { name: T::NAME, columns: T::COLUMNS, keys: T::KEYS };
         let (caller, row) = oneshot::channel();
-        self.0.send(Asked { place, key: T::key_values(key), caller }).await.map_err(|_| closed())?;
+        self.0.send(Asked { place: Place::of::<T>(), key: T::key_values(key), caller }).await.map_err(|_| closed())?;
         row.await.map_err(|_| closed())?
     }
 }

@@ -252,7 +252,7 @@ impl Session {
         let statement = self.on_table((place.name, place.columns.len()), "look up", || {
             let columns: Vec<String> = place.columns.iter().map(|(name, _)| format!("t.{name}")).collect();
             format!(
-                "SELECT k.number, {} FROM {} WITH ORDINALITY AS k({}, number) JOIN {} AS t ON {}",
+                "SELECT k.nth_asked, {} FROM {} WITH ORDINALITY AS k({}, nth_asked) JOIN {} AS t ON {}",
                 columns.join(", "),
                 unnest(key),
                 names(key),

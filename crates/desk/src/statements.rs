@@ -1,13 +1,38 @@
 //! Every fixed statement is understood by the databases: prepared here, before anyone needs it.
 
+use std::sync::Arc;
+
 use crate::batch::{HOLDINGS, LAPSED, UNPAID};
 use crate::lanes::{BETWEEN, FIRST_LAPSE, INSIDE, LIVE_LANES, OVER, WAITING};
+use crate::lookups::Place;
 use crate::migrations::{SCHEMA, Spelling, pending};
 use crate::outward::{SOLD, TO_REMIND};
 use crate::reading::{EVENT_VERSIONS, lapsed_of};
 use crate::stream::{AFTER, CHANGED_EVENTS, LAST};
+use crate::tables::StoredAnswer;
 use crate::upkeep::{OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER, TIDY};
 use crate::{check, movie, postgres, programme, sqlite};
+
+/// The tables that something is looked up in by key: their columns must not meet those of the query itself.
+fn places() -> [Place; 15] {
+    [
+        Place::of::<StoredAnswer>(),
+        Place::of::<Arc<engine::catalogue::Event>>(),
+        Place::of::<engine::people::User>(),
+        Place::of::<engine::people::Email>(),
+        Place::of::<engine::people::RevokedToken>(),
+        Place::of::<engine::seats::Stock>(),
+        Place::of::<engine::wallet::Wallet>(),
+        Place::of::<engine::holds::Reservation>(),
+        Place::of::<engine::payments::Payment>(),
+        Place::of::<engine::stream::Cursor>(),
+        Place::of::<engine::lanes::Lane>(),
+        Place::of::<engine::lanes::Waiter>(),
+        Place::of::<engine::lanes::Place>(),
+        Place::of::<engine::movie::MovieTicket>(),
+        Place::of::<engine::webhooks::Webhook>(),
+    ]
+}
 
 fn statements() -> Vec<String> {
     let fixed = [
@@ -61,6 +86,10 @@ async fn postgres_understands_every_statement() {
     }
     for sql in statements() {
         session.prepare(&sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
+    }
+    for place in places() {
+        let nothing = session.look_up(place, Vec::new()).await;
+        assert!(nothing.unwrap_or_else(|error| panic!("{}\n{error}", place.name)).is_empty());
     }
     session.execute(&format!("DROP SCHEMA {schema} CASCADE")).await.expect("it is ours");
 }
