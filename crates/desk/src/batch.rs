@@ -403,6 +403,13 @@ async fn unpaid<T: Tx>(tx: &T, user: engine::id::UserId, now: Time) -> Result<Un
     Ok(Unpaid { user, held })
 }
 
+/// What is told of a batch: to whoever follows the event stream, and to other nodes only, of the waiting room.
+fn told<T: Tx>(world: &World, facts: &[Fact], around: &Surroundings<'_>) -> (Vec<OutboxRow>, Vec<LaneNews>) {
+    let (now, node) = (around.now, around.node);
+    let stream = facts.iter().map(|fact| OutboxRow::new(fact, world, now, node)).collect();
+    (stream, if T::REMOTE { LaneNews::of(world, now, node) } else { Vec::new() })
+}
+
 /// Writes what changed. Gives what [`Tx::append`] and [`Tx::commit_along`] do.
 async fn save<T: Tx>(
     tx: &T,
@@ -439,10 +446,7 @@ async fn save<T: Tx>(
         waiters,
         places,
     } = world;
-    let stream: Vec<OutboxRow> =
-        facts.iter().map(|fact| OutboxRow::new(fact, world, around.now, around.node)).collect();
-    // Only other nodes read these.
-    let news = if T::REMOTE { LaneNews::of(world, around.now, around.node) } else { Vec::new() };
+    let (stream, news) = told::<T>(world, facts, around);
     let news: Vec<&LaneNews> = news.iter().collect();
     // Polled in this order, and no further once one fails: the commit is the last to be sent.
     let (.., end, committed) = try_join!(
