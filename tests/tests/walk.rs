@@ -102,6 +102,16 @@ walks! {
         r#""status":"cancelled""#,
         r#""refund_status":"succeeded""#,
     ];
+    the_house_is_searched_queued_for_and_sends_messages: "ticketing_pro" => [
+        r#""total":"#,
+        r#""suggestions":[{"text":""#,
+        r#""position":0"#,
+        r#""status":"ready""#,
+        r#""status":"left""#,
+        r#""code":"FORBIDDEN""#,
+        r#"{"status":"queued","type":"sms"}"#,
+        r#"{"status":"queued","type":"email"}"#,
+    ];
     movie_tickets_are_issued_once_found_and_refunded: "movie" => [
         r#""count":2"#,
         "idempotent-replayed: true",
