@@ -65,6 +65,18 @@ impl Attempt {
         self
     }
 
+    /// The same attempt where there are no accounts: whoever sends it, and by whichever of its names the route, here by
+    /// the first, is called, a key stands for one request.
+    #[must_use]
+    pub fn of_anybody(mut self, route: &str) -> Self {
+        if let Some(once) = &mut self.once
+            && let [_, method, _, key] = once.key.splitn(4, ' ').collect::<Vec<_>>()[..]
+        {
+            once.key = format!("anybody {method} {route} {key}");
+        }
+        self
+    }
+
     /// The same attempt, told apart by what it asks for instead of by the bytes in which it does: requests that mean
     /// the same are then the same request under their key, however each is written.
     #[must_use]

@@ -90,10 +90,16 @@ async fn reserve(
     filled(&user_id, text::RESERVATION)?;
     let date = calendar::parse(&date).ok_or_else(bad)?;
     let seat = seat_number.ordinal().ok_or_else(bad)?;
+    let attempt = posted.attempt.of_anybody("/api/reservations");
+    // Where the token is in the body, it was good when the same request was answered, and may have ended since.
+    if token.is_some()
+        && let Some(answer) = replayed(&state, &attempt, text::RESERVATION).await?
+    {
+        return Ok(answer);
+    }
     let user = ids::parse_user(user_id.trim());
     let shown = token::shown(&state, user, token.as_deref(), &headers).await?;
     let user = user.filter(|_| shown.queue).ok_or(ApiError::token())?;
-    let attempt = posted.attempt.of(user);
     // Before the turn is waited for: it is over when the same request comes again.
     if let Some(answer) = replayed(&state, &attempt, text::RESERVATION).await? {
         return Ok(answer);

@@ -95,7 +95,7 @@ async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Conc
 /// How many minutes the wait will be, rounded up. Until a rate is known, as many passes as it takes.
 fn minutes(place: &PlaceView, state: &AppState) -> i64 {
     let seconds = match (place.standing, place.estimated_wait) {
-        (Standing::Waiting, Some(wait)) => wait.0.max(0) / 1_000_000,
+        (Standing::Waiting, Some(wait)) => (wait.0.max(1) + 999_999) / 1_000_000,
         (Standing::Waiting, None) => {
             let rounds = place.position.div_ceil(place.capacity.max(1));
             i64::from(rounds) * state.settings.of(Dialect::Sail).pass_seconds
