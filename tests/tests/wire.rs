@@ -30,7 +30,7 @@ files! {
 }
 
 files! {
-    tiketi: events, lapse, payments, queue, reservations, seats,
+    tiketi: events, idempotency, lapse, payments, queue, reservations, seats,
 }
 
 files! {

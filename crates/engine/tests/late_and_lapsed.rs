@@ -2,12 +2,14 @@
 
 mod stage;
 
+use engine::catalogue::CancelEvent;
 use engine::command::Fact;
 use engine::holds::{CancelReservation, Canceller, ExpireReservation, HoldRules, HoldSeats, Standing, Tender};
 use engine::jobs::{Errand, FinishJobs, TakeJobs};
 use engine::money::Won;
 use engine::payments::{
-    AttachIntent, CompleteRefund, ConfirmReservation, Gateway, News, OpenPayment, PaymentState, Refund, Settlement,
+    AttachIntent, CompleteRefund, ConfirmReservation, Gateway, News, OpenPayment, PaymentState, Refund, SandboxOutcome,
+    Settlement,
 };
 use engine::refusal::Refusal;
 use engine::time::Span;
@@ -135,6 +137,57 @@ fn a_late_payment_gets_seats_that_another_took_and_gave_up() {
     stage.done(&stage.news(Stage::success()));
     let claim = stage.store.claim((stage.event, 0)).expect("it is claimed");
     assert_eq!(claim.reservation, stage.reservation);
+}
+
+fn call_off(stage: &mut Stage) {
+    stage.done(&CancelEvent { editor: stage.organizer, event: stage.event });
+}
+
+#[test]
+fn nothing_is_taken_for_an_event_that_was_called_off() {
+    let mut stage = Stage::new();
+    stage.hold();
+    call_off(&mut stage);
+    assert_eq!(stage.run(&stage.open_by(stage.buyer)), Err(Refusal::EventNotOnSale), "no payment is opened");
+
+    let mut stage = Stage::new();
+    stage.hold();
+    stage.open();
+    let before = stage.store.transfers().count();
+    call_off(&mut stage);
+    assert_eq!(stage.run(&stage.open_by(stage.buyer)), Err(Refusal::EventNotOnSale), "none is shown again to be paid");
+    for outcome in [SandboxOutcome::Approve, SandboxOutcome::Challenge, SandboxOutcome::Decline] {
+        assert_eq!(stage.run(&stage.charge(stage.buyer, outcome)), Err(Refusal::EventNotOnSale), "{outcome:?}");
+    }
+    assert_eq!(stage.store.transfers().count(), before);
+}
+
+#[test]
+fn what_was_taken_before_the_event_was_called_off_goes_back_and_it_is_said_why() {
+    let mut stage = Stage::new();
+    stage.hold();
+    stage.open();
+    stage.take();
+    call_off(&mut stage);
+    let payment = stage.done(&stage.open_by(stage.buyer)).id;
+    stage.take();
+    let confirm = ConfirmReservation { user: stage.buyer, reservation: stage.reservation, payment };
+    assert_eq!(stage.done(&confirm), Settlement::Returned(Refusal::EventNotOnSale));
+    let payment = stage.store.payment(payment).expect("it stays");
+    assert!(matches!(payment.state, PaymentState::Succeeded { refund: Refund::Requested, .. }));
+}
+
+#[test]
+fn a_payment_that_comes_too_late_for_its_seats_is_told_so() {
+    let mut stage = Stage::new();
+    stage.hold();
+    stage.open();
+    stage.take();
+    stage.wait(HOLD);
+    stage.done(&stage.hold_by(stage.other));
+    let confirm = ConfirmReservation { user: stage.buyer, reservation: stage.reservation, payment: stage.payment };
+    let settled = stage.done(&confirm);
+    assert!(matches!(settled, Settlement::Returned(Refusal::SeatTaken { .. })), "{settled:?}");
 }
 
 #[test]

@@ -215,7 +215,7 @@ async fn confirm(
     let (base_url, path, at) = (state.settings.base_url.clone(), attempt.path.clone(), state.desk.now());
     let render = move |verdict: Result<&Settlement, &Refusal>| match verdict {
         Ok(Settlement::Confirmed(own)) => ok(&wire::confirmed(own, &base_url)),
-        Ok(Settlement::Returned(_)) => returned().answer(&path, at),
+        Ok(Settlement::Returned(why)) => returned(why).answer(&path, at),
         Err(refusal) => ApiError::from(refusal).answer(&path, at),
     };
     Ok(once::run(&state, &attempt, command, render).await?)
@@ -231,9 +231,16 @@ async fn catch_up(state: &AppState, payment: &Payment) {
     }
 }
 
-fn returned() -> ApiError {
-    let message = "The hold has lapsed and its seats went to others: the payment is refunded";
-    ApiError::new(StatusCode::BAD_REQUEST, code::BOOKING_EXPIRED, message)
+/// Why a booking could not be had whose money was taken already: it goes back.
+fn returned(why: &Refusal) -> ApiError {
+    let (code, message) = match why {
+        Refusal::EventNotOnSale => (code::INVALID_REQUEST, "The event was called off: the payment is refunded"),
+        Refusal::SeatTaken { .. } | Refusal::StockShort { .. } => {
+            (code::BOOKING_EXPIRED, "The hold has lapsed and its seats went to others: the payment is refunded")
+        }
+        _ => (code::BOOKING_EXPIRED, "The hold has lapsed and cannot be had again: the payment is refunded"),
+    };
+    ApiError::new(StatusCode::BAD_REQUEST, code, message)
 }
 
 /// Give a booking up. What was paid goes back the way it came.

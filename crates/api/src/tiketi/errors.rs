@@ -213,6 +213,18 @@ where
     Ok(once::run(state, attempt, command, render).await?)
 }
 
+/// Keeps an error that no command gave under the key of an attempt. One of the server's own is not final, so it is not
+/// kept.
+///
+/// # Errors
+/// That error, and as [`act`].
+pub(super) async fn keep(state: &AppState, attempt: &Attempt, error: ApiError) -> Result<Response, ApiError> {
+    if error.status.is_server_error() {
+        return Err(error);
+    }
+    Ok(once::keep(state, attempt, error.answer()).await?)
+}
+
 /// The answer with this status and body.
 pub(super) fn rendered(status: StatusCode, body: &impl Serialize) -> Answer {
     match serde_json::to_vec(body) {

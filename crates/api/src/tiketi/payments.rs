@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use engine::holds::{Reservation, Standing};
-use engine::id::ReservationId;
-use engine::payments::{ConfirmReservation, Settlement};
+use engine::id::{ReservationId, UserId};
+use engine::payments::{ConfirmReservation, Payment, Settlement};
 use engine::refusal::Refusal;
 use engine::wallet::{PayFromWallet, WalletPayment};
 use http::StatusCode;
@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::Door;
 
-use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, act, rendered};
+use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, act, keep, rendered};
 use super::reservations::wire::number;
 use super::wire::reservation_id;
 use crate::caller::Caller;
@@ -27,6 +27,8 @@ use crate::{clock, ids};
 const POINT: &str = "point";
 /// Ways to pay that go through the gateway, besides the names of cards.
 const THROUGH_GATEWAY: [&str; 6] = ["card", "credit_card", "naver_pay", "kakao_pay", "toss_payments", "bank_transfer"];
+/// The code of a hold that has lapsed.
+const EXPIRED: &str = "RESERVATION_EXPIRED";
 /// The longest name of a payment method, in characters.
 const LONGEST_METHOD: usize = 100;
 
@@ -117,17 +119,25 @@ async fn process(
     if let Some(answered) = once::replayed(&state, &attempt).await? {
         return Ok(answered);
     }
-    let reservation = state.desk.reservation(id).await?.ok_or(Refusal::ReservationUnknown)?;
-    reservation.owned_by(caller.user)?;
-    reservation.held_at(state.desk.now()).map_err(|refusal| unpaid(&refusal))?;
-    let payment = gateway::charge(&state, caller.user, &reservation, &method).await.map_err(not_charged)?;
-    let command = ConfirmReservation { user: caller.user, reservation: id, payment: payment.id };
+    let payment = match charge(&state, caller.user, id, &method).await {
+        Ok(payment) => payment.id,
+        Err(error) => return keep(&state, &attempt, error).await,
+    };
+    let command = ConfirmReservation { user: caller.user, reservation: id, payment };
     let render = move |verdict: Result<&Settlement, &Refusal>| match verdict {
         Ok(Settlement::Confirmed(own)) => rendered(StatusCode::OK, &paid(own, &method)),
-        Ok(Settlement::Returned(_)) => lapsed().answer(),
+        Ok(Settlement::Returned(why)) => returned(why).answer(),
         Err(refusal) => unpaid(refusal).answer(),
     };
     Ok(once::run(&state, &attempt, command, render).await?)
+}
+
+/// Takes the money for a held reservation through the gateway.
+async fn charge(state: &AppState, user: UserId, id: ReservationId, method: &str) -> Result<Payment, ApiError> {
+    let reservation = state.desk.reservation(id).await?.ok_or(Refusal::ReservationUnknown)?;
+    reservation.owned_by(user)?;
+    reservation.held_at(state.desk.now()).map_err(|refusal| unpaid(&refusal))?;
+    gateway::charge(state, user, &reservation, method).await.map_err(not_charged)
 }
 
 /// Paying is a sign of life, too; it needs no pass, since what is paid is held already.
@@ -154,7 +164,22 @@ fn unpaid(refusal: &Refusal) -> ApiError {
 }
 
 fn lapsed() -> ApiError {
-    ApiError::new(StatusCode::GONE, "RESERVATION_EXPIRED", "예매가 만료되었습니다.")
+    ApiError::new(StatusCode::GONE, EXPIRED, "예매가 만료되었습니다.")
+}
+
+/// Why a reservation could not be had whose money was taken already: it goes back.
+fn returned(why: &Refusal) -> ApiError {
+    match why {
+        Refusal::EventNotOnSale => {
+            let message = "취소된 이벤트입니다. 결제하신 금액은 환불됩니다.";
+            ApiError::new(StatusCode::CONFLICT, "NOT_ON_SALE", message)
+        }
+        Refusal::SeatTaken { .. } | Refusal::StockShort { .. } => {
+            let message = "예매가 만료된 사이에 다른 고객이 예매했습니다. 결제하신 금액은 환불됩니다.";
+            ApiError::new(StatusCode::GONE, EXPIRED, message)
+        }
+        _ => ApiError::new(StatusCode::GONE, EXPIRED, "예매가 만료되었습니다. 결제하신 금액은 환불됩니다."),
+    }
 }
 
 fn not_charged(error: NotCharged) -> ApiError {
@@ -179,6 +204,20 @@ fn not_charged(error: NotCharged) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_not_be_had_says_why_and_that_the_money_goes_back() {
+        let taken = Refusal::SeatTaken { label: "A-1-1".to_owned() };
+        for (why, status, word) in [
+            (Refusal::EventNotOnSale, 409, "취소된"),
+            (taken, 410, "다른 고객"),
+            (Refusal::PersonLimit { limit: 1 }, 410, "만료"),
+        ] {
+            let error = returned(&why);
+            assert_eq!(error.answer().status, status, "{why}");
+            assert!(error.message().contains(word) && error.message().contains("환불"), "{why}: {}", error.message());
+        }
+    }
 
     #[test]
     fn only_known_ways_to_pay_are_taken() {

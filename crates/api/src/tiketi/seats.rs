@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::errors::{ApiError, ReadProblems, WriteProblems, act};
 use super::queue::turned_away;
 use super::reservations::wire::{SeatReservation, SeatReservationDetail};
-use super::reservations::{owned, wire as reservation};
+use super::reservations::{card_of, owned, wire as reservation};
 use super::wire::{self, LayoutBody, Named, SEAT_WORDS};
 use crate::caller::Caller;
 use crate::once::Posted;
@@ -275,7 +275,8 @@ struct Found {
 )]
 async fn reservation(State(state): State<AppState>, caller: Caller, Named(id): Named) -> Result<Json<Found>, ApiError> {
     let (own, event) = owned(&state, &caller, &id).await?;
-    let reservation = reservation::seat_reservation_detail(&own, &event, state.desk.now());
+    let card = card_of(&state, &own).await?;
+    let reservation = reservation::seat_reservation_detail(&own, card.as_ref(), &event, state.desk.now());
     Ok(Json(Found { reservation }))
 }
 

@@ -275,6 +275,17 @@ impl Event {
         }
     }
 
+    /// Whether what is held of it may be paid: its sale may be over, but it was not called off.
+    ///
+    /// # Errors
+    /// [`Refusal::EventNotOnSale`].
+    pub fn takes_payments(&self) -> Result<(), Refusal> {
+        match self.status {
+            EventStatus::Published => Ok(()),
+            EventStatus::Draft | EventStatus::Cancelled => Err(Refusal::EventNotOnSale),
+        }
+    }
+
     /// The ticket type with an id.
     #[must_use]
     pub fn ticket_type(&self, id: TicketTypeId) -> Option<&TicketType> {

@@ -48,6 +48,8 @@ impl Command for ChargeSandbox {
         if payment.gateway != Gateway::Sandbox {
             return Err(Refusal::PaymentMismatch.into());
         }
+        world.need([Key::Event(payment.event)])?;
+        world.events.get(&payment.event).ok_or(Refusal::EventUnknown)?.takes_payments()?;
         Ok(match (self.outcome, step) {
             (SandboxOutcome::Approve, _) | (SandboxOutcome::Challenge, Step::Action | Step::Processing) => {
                 self.approve(payment, cx)

@@ -10,8 +10,8 @@ use crate::world::{Key, World};
 pub enum Settlement {
     /// It is confirmed.
     Confirmed(Reservation),
-    /// The seats went to others meanwhile: the money goes back.
-    Returned(Reservation),
+    /// It cannot be had any more, for this reason: the money goes back.
+    Returned(Refusal),
 }
 
 /// Confirms a reservation with a payment that has succeeded. Asking again gives the same answer.

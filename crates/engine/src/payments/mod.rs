@@ -130,6 +130,12 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// Whether money was taken, wherever it is by now.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self.state, PaymentState::Succeeded { .. })
+    }
+
     /// Whether money was taken and is not on its way back.
     #[must_use]
     pub fn holds_money(&self) -> bool {

@@ -38,12 +38,16 @@ impl Command for OpenPayment {
         if reservation.total != self.amount {
             return Err(Refusal::TotalDiffers { expected: reservation.total.0 }.into());
         }
-        if let Some(id) = reservation.payment {
-            world.need([Key::Payment(id)])?;
-            let open = world.payments.get(&id);
-            if let Some(payment) = open.filter(|own| !matches!(own.state, PaymentState::Canceled { .. })) {
-                return Ok(Decision::new(payment.clone()));
-            }
+        let known = reservation.payment;
+        world.need(known.map(Key::Payment).into_iter().chain([Key::Event(reservation.event)]))?;
+        let open = known.and_then(|id| world.payments.get(&id));
+        let open = open.filter(|own| !matches!(own.state, PaymentState::Canceled { .. }));
+        if !open.is_some_and(Payment::is_taken) {
+            // Called off, but the reservation's turn to be cancelled has not come yet: nobody pays for it any more.
+            world.events.get(&reservation.event).ok_or(Refusal::EventUnknown)?.takes_payments()?;
+        }
+        if let Some(payment) = open {
+            return Ok(Decision::new(payment.clone()));
         }
         let payment = self.payment(reservation, cx);
         let marked = Reservation { payment: Some(payment.id), ..reservation.clone() };

@@ -1,7 +1,7 @@
 //! What happens to the money of a reservation: one place for every way it can go.
 
 use super::{Payment, PaymentState, Refund, Settlement};
-use crate::catalogue::{Event, EventStatus};
+use crate::catalogue::Event;
 use crate::command::{Context, Decision, Fact, Stop, Verdict};
 use crate::holds::{Reservation, Standing, Tender, fill};
 use crate::jobs::{Errand, Job};
@@ -28,27 +28,24 @@ pub(crate) fn settle(
 ) -> Verdict<Settlement> {
     let own = Tender::Card(payment.id);
     if !payment.holds_money() {
-        return Ok(Decision::new(Settlement::Returned(reservation.clone())));
+        return Ok(Decision::new(Settlement::Returned(Refusal::PaymentIncomplete)));
     }
     match reservation.standing {
         Standing::Confirmed { tender, .. } if tender == own => {
             return Ok(Decision::new(Settlement::Confirmed(reservation.clone())));
         }
-        Standing::Confirmed { .. } | Standing::Cancelled { .. } => return Ok(turn_back(payment, reservation, cx)),
+        Standing::Confirmed { .. } => return Ok(turn_back(payment, Refusal::ReservationPaid, cx)),
+        Standing::Cancelled { .. } => return Ok(turn_back(payment, Refusal::ReservationCancelled, cx)),
         Standing::Pending { .. } | Standing::Expired { .. } => {}
     }
     world.need([Key::Event(reservation.event)])?;
     let event = world.events.get(&reservation.event).ok_or(Refusal::EventUnknown)?;
     let standing = Standing::Confirmed { at: cx.now, tender: own, admitted_at: None };
     let confirmed = Reservation { standing, payment: Some(payment.id), ..reservation.clone() };
-    let filled = match event.status {
-        EventStatus::Published => {
-            within_limit(reservation, event, world, cx).and_then(|()| fill(&confirmed, world, cx.now))
-        }
-        EventStatus::Draft | EventStatus::Cancelled => Err(Refusal::EventNotOnSale.into()),
-    };
-    match filled {
-        Err(Stop::Refused(_)) => Ok(turn_back(payment, reservation, cx)),
+    let takes = event.takes_payments().map_err(Stop::from);
+    let fits = takes.and_then(|()| within_limit(reservation, event, world, cx));
+    match fits.and_then(|()| fill(&confirmed, world, cx.now)) {
+        Err(Stop::Refused(why)) => Ok(turn_back(payment, why, cx)),
         Err(missing) => Err(missing),
         Ok(changes) => {
             let sales = Account::Sales(reservation.event);
@@ -76,8 +73,8 @@ fn within_limit(reservation: &Reservation, event: &Event, world: &World, cx: &Co
     if has + reservation.count() > limit { Err(Refusal::PersonLimit { limit }.into()) } else { Ok(()) }
 }
 
-fn turn_back(payment: &Payment, reservation: &Reservation, cx: &mut Context) -> Decision<Settlement> {
-    Decision::new(Settlement::Returned(reservation.clone()))
+fn turn_back(payment: &Payment, why: Refusal, cx: &mut Context) -> Decision<Settlement> {
+    Decision::new(Settlement::Returned(why))
         .change(request_refund(payment, Account::Unsettled, cx))
         .fact(Fact::PaymentReturned(payment.clone()))
 }

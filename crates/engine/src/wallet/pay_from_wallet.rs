@@ -90,10 +90,7 @@ impl PayFromWallet {
         }
         world.need(held.iter().map(|own| Key::Event(own.event)))?;
         for own in &held {
-            let event = world.events.get(&own.event).ok_or(Refusal::EventUnknown)?;
-            if event.status == crate::catalogue::EventStatus::Cancelled {
-                return Err(Refusal::EventNotOnSale.into());
-            }
+            world.events.get(&own.event).ok_or(Refusal::EventUnknown)?.takes_payments()?;
         }
         Ok(held)
     }

@@ -9,8 +9,9 @@ use axum::extract::State;
 use axum::response::Response;
 use desk::ReservationQuery;
 use engine::catalogue::Event;
-use engine::holds::{CancelReservation, Canceller, HoldSeats, Reservation};
+use engine::holds::{CancelReservation, Canceller, HoldSeats, Reservation, Standing};
 use engine::id::TicketTypeId;
+use engine::payments::Payment;
 use engine::refusal::Refusal;
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
@@ -97,6 +98,14 @@ pub(super) async fn owned(state: &AppState, caller: &Caller, id: &str) -> Result
     tag = "tiketi", security(("bearer" = [])), params(ListQuery),
     responses((status = 200, description = "The reservations", body = Mine), ReadProblems)
 )]
+/// The card payment of a reservation, where it was opened and not followed by a confirmation.
+pub(super) async fn card_of(state: &AppState, own: &Reservation) -> Result<Option<Payment>, ApiError> {
+    match own.payment.filter(|_| !matches!(own.standing, Standing::Confirmed { .. })) {
+        Some(id) => Ok(state.desk.payment(id).await?),
+        None => Ok(None),
+    }
+}
+
 async fn mine(
     State(state): State<AppState>,
     caller: Caller,
@@ -108,7 +117,8 @@ async fn mine(
     let mut reservations = Vec::with_capacity(found.len());
     for own in &found {
         let event = state.desk.event(own.event).await?.ok_or(Refusal::EventUnknown)?;
-        reservations.push(wire::line(own, &event, state.desk.now()));
+        let card = card_of(&state, own).await?;
+        reservations.push(wire::line(own, card.as_ref(), &event, state.desk.now()));
     }
     Ok(Json(Mine { reservations, pagination: Pagination::new(page, total) }))
 }
@@ -122,7 +132,8 @@ async fn mine(
 )]
 async fn detail(State(state): State<AppState>, caller: Caller, Named(id): Named) -> Result<Json<Found>, ApiError> {
     let (own, event) = owned(&state, &caller, &id).await?;
-    Ok(Json(Found { reservation: wire::detail(&own, &event, state.desk.now()) }))
+    let card = card_of(&state, &own).await?;
+    Ok(Json(Found { reservation: wire::detail(&own, card.as_ref(), &event, state.desk.now()) }))
 }
 
 /// Give a reservation up. What was paid goes back the way it came.

@@ -4,6 +4,7 @@ use desk::Time;
 use engine::catalogue::Event;
 use engine::holds::{HeldItem, HeldSeat, Reservation, Standing};
 use engine::id::{ReservationId, TicketTypeId};
+use engine::payments::Payment;
 use engine::seats::SeatStatus;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -202,11 +203,16 @@ struct BookedEvent {
 
 /// A reservation of seats with its event, as it stands at `now`.
 #[must_use]
-pub fn seat_reservation_detail(own: &Reservation, event: &Event, now: Time) -> SeatReservationDetail {
+pub fn seat_reservation_detail(
+    own: &Reservation,
+    card: Option<&Payment>,
+    event: &Event,
+    now: Time,
+) -> SeatReservationDetail {
     SeatReservationDetail {
         reservation: SeatReservation { made: MadeReservation::new(own), seats: seats(own, event, now) },
         status: status(own, now),
-        payment_status: payment_status(own, now),
+        payment_status: payment_status(own, card, now),
         event: BookedEvent {
             titled: Titled::new(event),
             venue: event.billing.venue.clone(),
@@ -293,7 +299,7 @@ fn items(own: &Reservation, event: &Event) -> Vec<Item> {
 
 /// A reservation in a list, as it stands at `now`.
 #[must_use]
-pub fn line(own: &Reservation, event: &Event, now: Time) -> Line {
+pub fn line(own: &Reservation, card: Option<&Payment>, event: &Event, now: Time) -> Line {
     Line {
         id: ids::uuid(own.id.0),
         reservation_number: number(own.id),
@@ -303,7 +309,7 @@ pub fn line(own: &Reservation, event: &Event, now: Time) -> Line {
         event_date: clock::rfc3339(event.billing.starts_at),
         total_amount: own.total.0,
         status: status(own, now),
-        payment_status: payment_status(own, now),
+        payment_status: payment_status(own, card, now),
         created_at: clock::rfc3339(own.created_at),
         expires_at: clock::rfc3339(own.expires_at),
         items: items(own, event),
@@ -331,14 +337,14 @@ pub struct Detail {
 
 /// A reservation in full, as it stands at `now`.
 #[must_use]
-pub fn detail(own: &Reservation, event: &Event, now: Time) -> Detail {
+pub fn detail(own: &Reservation, card: Option<&Payment>, event: &Event, now: Time) -> Detail {
     let (confirmed_at, cancelled_at) = match own.standing {
         Standing::Confirmed { at, .. } => (Some(at), None),
         Standing::Cancelled { at, .. } => (None, Some(at)),
         Standing::Pending { .. } | Standing::Expired { .. } => (None, None),
     };
     Detail {
-        line: line(own, event, now),
+        line: line(own, card, event, now),
         confirmed_at: confirmed_at.map(clock::rfc3339),
         cancelled_at: cancelled_at.map(clock::rfc3339),
     }
@@ -354,12 +360,15 @@ fn status(own: &Reservation, now: Time) -> &'static str {
     }
 }
 
-/// The word for where its money is: what ended without any having come has failed.
-fn payment_status(own: &Reservation, now: Time) -> &'static str {
+/// The word for where its money is: what ended without any having come has failed. What came by the reservation's
+/// card payment too late to be kept goes back.
+fn payment_status(own: &Reservation, card: Option<&Payment>, now: Time) -> &'static str {
+    let returned = card.is_some_and(|payment| payment.is_taken() && !payment.holds_money());
     match own.standing {
-        Standing::Pending { until } if until > now => "pending",
         Standing::Confirmed { .. } => "completed",
         Standing::Cancelled { tender: Some(_), .. } => "refunded",
+        _ if returned => "refunded",
+        Standing::Pending { until } if until > now => "pending",
         Standing::Pending { .. } | Standing::Expired { .. } | Standing::Cancelled { tender: None, .. } => "failed",
     }
 }
