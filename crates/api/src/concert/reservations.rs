@@ -104,6 +104,9 @@ async fn reserve(
     if let Some(answer) = replayed(&state, &attempt, text::RESERVATION).await? {
         return Ok(answer);
     }
+    if shown.served {
+        return Err(ApiError::token());
+    }
     turn(&state, None, user).await?;
     let event = concerts::of_date(&state, date).await?.ok_or_else(bad)?;
     shared_turn(&state, &event, user).await?;

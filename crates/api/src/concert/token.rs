@@ -55,7 +55,8 @@ fn read(secret: &[u8], token: &str) -> Option<(UserId, PlaceId)> {
     right.then_some((user, place))
 }
 
-/// The place of a token that counts: not run out, and not given up. That its holder is heard of keeps it alive.
+/// The place of a token that counts: not run out, and not given up. That its holder is heard of keeps it alive. One
+/// whose holder has bought is given as well, see [`Shown::served`].
 async fn place_of(state: &AppState, token: &str) -> Result<(UserId, PlaceView), ApiError> {
     let (user, id) = read(&state.settings.jwt_secret, token.trim()).ok_or(ApiError::token())?;
     let place = state.rooms.look_alive(Door::Concert, None, user).await?;
@@ -73,6 +74,8 @@ pub struct Shown {
     pub any: bool,
     /// Whether a queue token did.
     pub queue: bool,
+    /// Whether one did whose holder has bought with it. It says who that is, and that the turn is over.
+    pub served: bool,
 }
 
 /// Looks at the tokens of a request: in its body, as `Authorization: Bearer`, in the header `tokenId`. Where only the
@@ -94,8 +97,10 @@ pub async fn shown(
         let owner = match access {
             Some(access) => access.caller.user,
             None => {
+                let (owner, place) = place_of(state, token).await?;
                 shown.queue = true;
-                place_of(state, token).await?.0
+                shown.served |= has_served(&place);
+                owner
             }
         };
         if user != Some(owner) {
@@ -104,6 +109,11 @@ pub async fn shown(
         shown.any = true;
     }
     Ok(shown)
+}
+
+/// Whether the holder of a place has bought.
+fn has_served(place: &PlaceView) -> bool {
+    place.standing == Standing::Completed
 }
 
 /// Answers what no command gave, once under the key of an attempt.
@@ -191,10 +201,14 @@ struct Turn {
     )
 )]
 async fn peek(State(state): State<AppState>, posted: Posted<Peek>) -> Result<Response, ApiError> {
-    let (_, place) = place_of(&state, &posted.body.token_id).await?;
     let attempt = posted.attempt.of_anybody("/api/token/peek");
+    // The token is in the body: it was good when the same request was answered, and may have ended since.
     if let Some(answer) = replayed(&state, &attempt, text::RESERVATION).await? {
         return Ok(answer);
+    }
+    let (_, place) = place_of(&state, &posted.body.token_id).await?;
+    if has_served(&place) {
+        return Err(ApiError::token());
     }
     let is_turn = matches!(place.standing, Standing::Inside { .. });
     let turn = Turn { is_turn, occurred_time: clock::rfc3339(state.desk.now()) };
