@@ -1,11 +1,15 @@
-//! How each dialect's queue lets people in.
+//! How each dialect's queue lets people in, and how it turns a purchase away.
 
-use desk::Span;
+use axum::response::Response;
+use desk::{Span, Stopped};
+use engine::id::{EventId, UserId};
 use engine::lanes::LanePolicy;
-use waiting_room::Policies;
+use engine::refusal::Refusal;
+use waiting_room::{Door, Policies, Turned};
 
 use crate::dialects::Dialect;
-use crate::state::ApiSettings;
+use crate::once::{self, Attempt};
+use crate::state::{ApiSettings, AppState};
 
 /// How long a token of `concert` lives.
 const CONCERT_LIFE: Span = Span::seconds(1_800);
@@ -32,5 +36,27 @@ pub(crate) fn policies(settings: &ApiSettings) -> Policies {
         sail: usual(Dialect::Sail),
         tiketi: LanePolicy { sliding: true, ..usual(Dialect::Tiketi) },
         ticketing_pro: usual(Dialect::TicketingPro),
+    }
+}
+
+/// Asks whether a person may buy now. Gives the answer this attempt has had before where there is one, whoever's turn
+/// it is by now.
+///
+/// # Errors
+/// [`Refusal::MustWait`] for who has to wait. It is kept under no key: the same request is to be sent again, and heard.
+pub(crate) async fn admit(
+    state: &AppState,
+    attempt: &Attempt,
+    door: Door,
+    event: EventId,
+    user: UserId,
+) -> Result<Option<Response>, Stopped> {
+    match state.rooms.may_buy(door, Some(event), user).await {
+        Ok(()) => Ok(None),
+        Err(Turned::Stopped(stopped)) => Err(stopped),
+        Err(Turned::Wait(_)) => match once::replayed(state, attempt).await? {
+            None => Err(Refusal::MustWait.into()),
+            answered => Ok(answered),
+        },
     }
 }

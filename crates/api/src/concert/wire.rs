@@ -37,9 +37,9 @@ pub fn filled(text: &str, otherwise: &'static str) -> Result<(), ApiError> {
     if text.trim().is_empty() { Err(ApiError::bad(otherwise)) } else { Ok(()) }
 }
 
-/// A whole amount that is not below `least`.
+/// A whole amount that is not below `least`, nor more than any price or recharge can be.
 pub fn amount(amount: Amount, least: Won, otherwise: &'static str) -> Result<Won, ApiError> {
-    amount.won().filter(|won| *won >= least).ok_or(ApiError::bad(otherwise))
+    amount.won().filter(|won| (least..=Won::MOST).contains(won)).ok_or(ApiError::bad(otherwise))
 }
 
 #[cfg(test)]

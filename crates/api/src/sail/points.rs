@@ -70,8 +70,8 @@ async fn charge(
     caller: Caller,
     Posted { body, attempt }: Posted<Charge>,
 ) -> Result<Response, ApiError> {
-    let amount = body.amount.won().filter(|amount| *amount > Won::ZERO);
-    let amount = amount.ok_or(ApiError::bad_request("amount: must be a positive whole number"))?;
+    let amount = body.amount.won().filter(|amount| (Won(1)..=Won::MOST).contains(amount));
+    let amount = amount.ok_or(ApiError::bad_request("amount: must be a whole number from 1 to 1,000,000,000,000"))?;
     if !state.settings.open_top_up {
         return Err(ApiError::forbidden("points cannot be charged freely on this server"));
     }

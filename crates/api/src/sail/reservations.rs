@@ -10,13 +10,12 @@ use desk::{EventQuery, ReservationQuery, Span};
 use engine::catalogue::{Event, EventStatus};
 use engine::holds::{HoldRules, HoldSeats, Reservation};
 use engine::id::EventId;
-use engine::lanes::TurnAway;
 use engine::refusal::Refusal;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use waiting_room::{Door, Turned};
+use waiting_room::Door;
 
 use super::errors::{ApiError, Forbidden, Problems, Unknown, WriteProblems, act};
 use super::wire::{self, OwnReservation, PageQuery, Pagination, ReservedSeat};
@@ -25,7 +24,7 @@ use crate::dialects::Dialect;
 use crate::once::{self, Posted};
 use crate::query::Query;
 use crate::state::AppState;
-use crate::{calendar, clock, ids};
+use crate::{calendar, clock, ids, queues};
 
 /// The most seats of one request.
 const MOST: u32 = 10;
@@ -217,15 +216,13 @@ async fn reserve(
     Posted { body, attempt }: Posted<Wish>,
 ) -> Result<Response, ApiError> {
     let (id, seats) = body.read()?;
-    // Before the pass is asked for: it may be over when the same request comes again.
+    // Before anything is looked at: it may have changed when the same request comes again.
     if let Some(answer) = once::replayed(&state, &attempt).await? {
         return Ok(answer);
     }
     let event = concert(&state, id).await?;
-    match state.rooms.may_buy(Door::Sail, Some(event.id), caller.user).await {
-        Ok(()) => {}
-        Err(Turned::Wait(_)) => return act(&state, &attempt, TurnAway, StatusCode::FORBIDDEN, |()| ()).await,
-        Err(Turned::Stopped(stopped)) => return Err(stopped.into()),
+    if let Some(answered) = queues::admit(&state, &attempt, Door::Sail, event.id, caller.user).await? {
+        return Ok(answered);
     }
     let ordinals: Option<Vec<u32>> = seats.iter().map(|seat| event.id.ordinal(*seat)).collect();
     let command = HoldSeats {

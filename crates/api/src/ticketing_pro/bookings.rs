@@ -8,7 +8,6 @@ use axum::response::Response;
 use desk::{ReservationQuery, Unavailable};
 use engine::holds::{CancelReservation, Canceller, HoldRules, HoldSeats, Reservation, Standing, Tender};
 use engine::id::{PaymentId, ReservationId, UserId};
-use engine::lanes::TurnAway;
 use engine::payments::{ConfirmReservation, Payment, PaymentState, Settlement};
 use engine::people::Role;
 use engine::refusal::Refusal;
@@ -16,7 +15,7 @@ use engine::time::Span;
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use waiting_room::{Door, Turned};
+use waiting_room::Door;
 
 use self::wire::{Booking, BookingDetail, BookingPage, Cancelled, Confirm, Confirmed, ListQuery, NewBooking};
 use super::errors::{ApiError, ReadProblems, WriteProblems, act, code, ok};
@@ -25,7 +24,7 @@ use crate::caller::Caller;
 use crate::once::{self, Bare, Posted};
 use crate::query::{Page, Query};
 use crate::state::AppState;
-use crate::{gateway, ids};
+use crate::{gateway, ids, queues};
 
 /// The most seats and tickets of one booking.
 const MOST: u32 = 4;
@@ -73,10 +72,11 @@ async fn create(
             alone: false,
         },
     };
-    match state.rooms.may_buy(Door::TicketingPro, Some(event.id), caller.user).await {
-        Ok(()) => {}
-        Err(Turned::Wait(_)) => return act(&state, &attempt, TurnAway, |()| ()).await,
-        Err(Turned::Stopped(stopped)) => return Err(stopped.into()),
+    // What nobody could have is refused as that, whoever's turn it is.
+    if command.check_shape().is_ok()
+        && let Some(answered) = queues::admit(&state, &attempt, Door::TicketingPro, event.id, caller.user).await?
+    {
+        return Ok(answered);
     }
     act(&state, &attempt, command, move |made| made.first().map(|own| wire::booking(own, &event, own.created_at))).await
 }

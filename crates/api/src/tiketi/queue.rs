@@ -3,16 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use engine::catalogue::Event;
 use engine::command::KeepAnswer;
-use engine::lanes::TurnAway;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use waiting_room::{Door, PlaceView, Standing, Turned};
+use waiting_room::{Door, PlaceView, Standing};
 
-use super::errors::{ApiError, ReadProblems, WriteProblems, act, rendered};
+use super::errors::{ApiError, ReadProblems, WriteProblems, rendered};
 use super::wire::{self, Named};
 use crate::caller::Caller;
 use crate::once::{self, Attempt, Bare};
@@ -181,26 +179,5 @@ async fn keep(state: &AppState, attempt: &Attempt, body: &impl Serialize) -> Res
     match attempt.once {
         Some(_) => Ok(once::run(state, attempt, KeepAnswer, move |_| answer.clone()).await?),
         None => Ok(once::respond(answer)),
-    }
-}
-
-/// What turns somebody away who may not buy now; `None` for who may. Who was answered before under the same key is
-/// answered so again, whoever's turn it is by now.
-///
-/// # Errors
-/// Where nobody can say.
-pub(super) async fn turned_away(
-    state: &AppState,
-    attempt: &Attempt,
-    caller: &Caller,
-    event: &Event,
-) -> Result<Option<Response>, ApiError> {
-    match state.rooms.may_buy(Door::Tiketi, Some(event.id), caller.user).await {
-        Ok(()) => Ok(None),
-        Err(Turned::Wait(_)) => {
-            let answer = act(state, attempt, TurnAway, StatusCode::OK, |()| (), |refusal| refusal.into()).await?;
-            Ok(Some(answer))
-        }
-        Err(Turned::Stopped(stopped)) => Err(stopped.into()),
     }
 }

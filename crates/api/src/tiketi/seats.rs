@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use waiting_room::Door;
 
 use super::errors::{ApiError, ReadProblems, WriteProblems, act};
-use super::queue::turned_away;
 use super::reservations::wire::{SeatReservation, SeatReservationDetail};
 use super::reservations::{card_of, owned, wire as reservation};
 use super::wire::{self, LayoutBody, Named, SEAT_WORDS};
@@ -22,7 +22,7 @@ use crate::caller::Caller;
 use crate::once::Posted;
 use crate::seat_pages::SeatText;
 use crate::state::AppState;
-use crate::{Dialect, ids};
+use crate::{Dialect, ids, queues};
 
 /// The most seats of one reservation.
 const MOST: u32 = 4;
@@ -221,8 +221,11 @@ async fn reserve(
         stated_total: None,
         rules: rules(&state, MOST),
     };
-    if let Some(turned_away) = turned_away(&state, &attempt, &caller, &event).await? {
-        return Ok(turned_away);
+    // What nobody could have is refused as that, whoever's turn it is.
+    if command.check_shape().is_ok()
+        && let Some(answered) = queues::admit(&state, &attempt, Door::Tiketi, id, caller.user).await?
+    {
+        return Ok(answered);
     }
     let made = event.clone();
     let wire = move |made_of: &Vec<Reservation>| {

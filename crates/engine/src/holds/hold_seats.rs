@@ -74,7 +74,11 @@ impl Command for HoldSeats {
 }
 
 impl HoldSeats {
-    fn check_shape(&self) -> Result<(), Refusal> {
+    /// Whether it could be had at all: it wants something, not too much, and nothing twice.
+    ///
+    /// # Errors
+    /// [`Refusal::NothingWanted`], [`Refusal::TooMany`], [`Refusal::SeatRepeated`].
+    pub fn check_shape(&self) -> Result<(), Refusal> {
         let counted = self.items.iter().map(|(_, quantity)| u64::from(*quantity)).sum::<u64>();
         if self.seats.is_empty() && counted == 0 || self.items.iter().any(|(_, quantity)| *quantity == 0) {
             return Err(Refusal::NothingWanted);

@@ -10,7 +10,6 @@ mod join_lane;
 mod leave_lane;
 mod line;
 mod move_lane;
-mod turn_away;
 mod use_turn;
 
 pub use complete_place::CompletePlace;
@@ -19,7 +18,6 @@ pub use join_lane::JoinLane;
 pub use leave_lane::LeaveLane;
 pub use line::MOST_LOOKED_AT;
 pub use move_lane::{MoveLane, Moves};
-pub use turn_away::TurnAway;
 pub use use_turn::UseTurn;
 
 use crate::id::{EventId, LaneId, PlaceId, SEAT_BITS, UserId};

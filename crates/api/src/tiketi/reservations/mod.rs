@@ -16,16 +16,17 @@ use engine::refusal::Refusal;
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use waiting_room::Door;
 
 use self::wire::{Cancelled, Found, ListQuery, Made, Mine, NewReservation};
 use super::errors::{ApiError, ReadProblems, WriteProblems, act};
 use super::events::Pagination;
-use super::queue::turned_away;
 use super::seats::rules;
 use super::wire::{Named, event_id, reservation_id, ticket_type_id};
 use crate::caller::Caller;
 use crate::once::{Bare, Posted};
-use crate::query::{Page, Query};
+use crate::query::{Paging, Query};
+use crate::queues;
 use crate::state::AppState;
 
 /// The most tickets of one reservation.
@@ -66,8 +67,11 @@ async fn create(
         stated_total: None,
         rules: rules(&state, MOST),
     };
-    if let Some(turned_away) = turned_away(&state, &attempt, &caller, &event).await? {
-        return Ok(turned_away);
+    // What nobody could have is refused as that, whoever's turn it is.
+    if command.check_shape().is_ok()
+        && let Some(answered) = queues::admit(&state, &attempt, Door::Tiketi, id, caller.user).await?
+    {
+        return Ok(answered);
     }
     let wire = |made: &Vec<Reservation>| made.first().map(wire::made);
     act(&state, &attempt, command, StatusCode::CREATED, wire, |refusal| refusal.into()).await
