@@ -1,5 +1,7 @@
 //! JSON bodies: read as strictly as they have to be.
 
+mod numbers;
+
 use std::fmt;
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
@@ -21,7 +23,8 @@ pub const MOST_BYTES: usize = 1024 * 1024;
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
     let malformed = |error: serde_json::Error| Fault::Malformed(error.to_string());
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let bytes = numbers::kept_apart(bytes);
+    let mut reader = serde_json::Deserializer::from_slice(&bytes);
     let value = Sound.deserialize(&mut reader).map_err(malformed)?;
     reader.end().map_err(malformed)?;
     if !value.is_object() {
