@@ -60,6 +60,9 @@ struct Claims {
     iat: i64,
     #[serde(deserialize_with = "numeric_date")]
     exp: i64,
+    /// Only other services say so.
+    #[serde(default, deserialize_with = "numeric_date", skip_serializing)]
+    nbf: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
 }
@@ -101,7 +104,7 @@ impl Tokens {
     #[must_use]
     pub fn new(secret: &[u8], access_seconds: i64, refresh_seconds: i64) -> Self {
         let mut rules = Validation::new(Algorithm::HS256);
-        // The desk's clock decides about `exp`, not the one of the library.
+        // The desk's clock decides about `exp` and `nbf`, not the one of the library.
         rules.validate_exp = false;
         rules.validate_aud = false;
         rules.required_spec_claims.clear();
@@ -191,7 +194,7 @@ impl Tokens {
 
     fn verify(&self, token: &str, now: Time) -> Option<Claims> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.rules).ok()?.claims;
-        (claims.expires_at() > now).then_some(claims)
+        (claims.not_before() <= now && claims.expires_at() > now).then_some(claims)
     }
 
     fn sign(&self, user: &User, kind: Kind, now: Time, seconds: i64) -> String {
@@ -205,6 +208,7 @@ impl Tokens {
             kind: Some(kind),
             iat: now.seconds(),
             exp: now.seconds() + seconds,
+            nbf: 0,
             jti: Some(ids::uuid(random())),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
@@ -216,6 +220,10 @@ impl Claims {
     fn user(&self) -> Option<UserId> {
         let id = self.user_id.as_deref().or(self.sub.as_deref())?;
         ids::parse_user(id)
+    }
+
+    fn not_before(&self) -> Time {
+        Time(self.nbf.saturating_mul(1_000_000))
     }
 
     fn expires_at(&self) -> Time {
@@ -315,6 +323,18 @@ mod tests {
         for garbage in ["", ".", "..", "a.b.c", "한.글.임"] {
             assert!(tokens.read_access(garbage, NOW).is_none());
         }
+    }
+
+    #[test]
+    fn a_token_does_not_count_before_it_says_so() {
+        let (tokens, begins) = (tokens(), later(60).seconds());
+        let claims = serde_json::json!({"userId": ids::uuid(7), "nbf": begins, "exp": begins + 60});
+        let token = foreign(Header::default(), &claims, b"a secret of the tests");
+        assert!(tokens.read_access(&token, later(59)).is_none());
+        assert!(tokens.read_access(&token, later(60)).is_some());
+        let claims = serde_json::json!({"userId": ids::uuid(7), "nbf": "soon", "exp": begins});
+        let token = foreign(Header::default(), &claims, b"a secret of the tests");
+        assert!(tokens.read_access(&token, NOW).is_none(), "no date");
     }
 
     #[test]
