@@ -1,10 +1,11 @@
 //! Accounts and tokens: an e-mail address is enough while `sail.passwordless` is on.
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use engine::people::{RegisterUser, Role, User};
 use engine::refusal::Refusal;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -129,26 +130,40 @@ struct Renewed {
     access_token: String,
 }
 
+/// Whose refresh token came as bearer: asked before the body is looked at.
+struct Refreshing(User);
+
+impl FromRequestParts<AppState> for Refreshing {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let invalid = || ApiError::unauthorized("the refresh token is not valid");
+        let token = caller::bearer_of(&parts.headers);
+        let token = token.and_then(|token| state.tokens.read_refresh(token, state.desk.now())).ok_or_else(invalid)?;
+        if state.desk.token_revoked(token.token).await? {
+            return Err(invalid());
+        }
+        Ok(Self(state.desk.user(token.user).await?.ok_or_else(invalid)?))
+    }
+}
+
 /// Gives a new access token for the refresh token in the `Authorization` header.
 #[utoipa::path(
     post, path = "/auth/refresh", operation_id = "sail_refresh", tag = "sail", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses((status = 200, description = "A new access token", body = Renewed), Problems, WriteProblems)
 )]
-async fn refresh(State(state): State<AppState>, headers: HeaderMap, posted: Bare) -> Result<Response, ApiError> {
-    let invalid = || ApiError::unauthorized("the refresh token is not valid");
-    let now = state.desk.now();
-    let token = caller::bearer_of(&headers).and_then(|token| state.tokens.read_refresh(token, now));
-    let token = token.ok_or_else(invalid)?;
-    if state.desk.token_revoked(token.token).await? {
-        return Err(invalid());
-    }
-    let user = state.desk.user(token.user).await?.ok_or_else(invalid)?;
+async fn refresh(
+    State(state): State<AppState>,
+    Refreshing(user): Refreshing,
+    posted: Bare,
+) -> Result<Response, ApiError> {
     // The body says nothing and the key's owner is not signed in: the token tells people apart.
     let attempt = posted.attempt.of(user.id);
     if let Some(answer) = once::replayed(&state, &attempt).await? {
         return Ok(answer);
     }
-    let renewed = answer(StatusCode::OK, &Renewed { access_token: state.tokens.access(&user, now) });
+    let access_token = state.tokens.access(&user, state.desk.now());
+    let renewed = answer(StatusCode::OK, &Renewed { access_token });
     Ok(once::keep(&state, &attempt, renewed).await?)
 }
