@@ -45,10 +45,8 @@ impl WaitingRoom {
     /// [`Refusal::EventUnknown`], [`Refusal::EventNotOnSale`], [`Refusal::LaneFull`]; else why there is no verdict.
     pub async fn join(&self, door: Door, event: Option<EventId>, user: UserId) -> Result<PlaceView, Stopped> {
         let event = self.event(event).await?;
-        match event.as_ref().map(|event| event.status) {
-            Some(EventStatus::Draft) => return Err(Refusal::EventUnknown.into()),
-            Some(EventStatus::Cancelled) => return Err(Refusal::EventNotOnSale.into()),
-            Some(EventStatus::Published) | None => {}
+        if event.as_ref().is_some_and(|event| event.status == EventStatus::Cancelled) {
+            return Err(Refusal::EventNotOnSale.into());
         }
         let lane = self.memory(door, event.as_deref()).await.map_err(unavailable)?;
         let now = self.0.desk.now();
@@ -205,7 +203,9 @@ impl WaitingRoom {
     async fn event(&self, event: Option<EventId>) -> Result<Option<Arc<Event>>, Stopped> {
         let Some(id) = event else { return Ok(None) };
         let found = self.0.desk.event(id).await.map_err(unavailable)?;
-        found.ok_or(Refusal::EventUnknown.into()).map(Some)
+        // A draft is nobody's business.
+        let public = found.filter(|event| event.status != EventStatus::Draft);
+        public.ok_or(Refusal::EventUnknown.into()).map(Some)
     }
 
     async fn memory(&self, door: Door, event: Option<&Event>) -> Result<Arc<Memory>, Unavailable> {
