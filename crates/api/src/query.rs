@@ -42,25 +42,41 @@ pub struct Page {
     pub size: u32,
 }
 
-impl Page {
+/// How the pages of a list are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Paging {
+    /// What a query calls the number on a page.
+    pub size: &'static str,
     /// How many a page has when nobody says.
-    pub const USUAL: u32 = 20;
+    pub usual: u32,
     /// The most on a page.
-    pub const MOST: u32 = 100;
+    pub most: u32,
+}
 
+impl Paging {
     /// The page a query asks for.
     ///
     /// # Errors
-    /// [`Fault::Field`] for page 0, and a size that is 0 or above [`Page::MOST`].
-    pub fn of(page: Option<u32>, size: Option<u32>) -> Result<Self, Fault> {
-        let page = Self { page: page.unwrap_or(1), size: size.unwrap_or(Self::USUAL) };
+    /// [`Fault::Field`] for page 0, and a size that is 0 or too large.
+    pub fn page(self, page: Option<u32>, size: Option<u32>) -> Result<Page, Fault> {
+        let page = Page { page: page.unwrap_or(1), size: size.unwrap_or(self.usual) };
         if page.page == 0 {
             return Err(Fault::field("page", "must be at least 1"));
         }
-        if page.size == 0 || page.size > Self::MOST {
-            return Err(Fault::field("page_size", "must be between 1 and 100"));
+        if page.size == 0 || page.size > self.most {
+            return Err(Fault::field(self.size, format!("must be between 1 and {}", self.most)));
         }
         Ok(page)
+    }
+}
+
+impl Page {
+    /// The page a query asks for by `page` and `page_size`: of 20, and of 100 at most.
+    ///
+    /// # Errors
+    /// As [`Paging::page`].
+    pub fn of(page: Option<u32>, size: Option<u32>) -> Result<Self, Fault> {
+        Paging { size: "page_size", usual: 20, most: 100 }.page(page, size)
     }
 
     /// How many come before it.
@@ -106,8 +122,10 @@ mod tests {
         let page = Page::of(Some(3), Some(10)).expect("a page");
         assert_eq!((page.offset(), page.pages(45), page.pages(0), page.pages(50)), (20, 5, 0, 5));
         assert_eq!(Page::of(None, None), Ok(Page { page: 1, size: 20 }));
-        for (page, size) in [(Some(0), None), (None, Some(0)), (None, Some(101))] {
-            assert!(Page::of(page, size).is_err());
+        for (page, size, wrong) in
+            [(Some(0), None, "page"), (None, Some(0), "page_size"), (None, Some(101), "page_size")]
+        {
+            assert!(matches!(Page::of(page, size), Err(Fault::Field { field, .. }) if field == wrong));
         }
         let last = Page::of(Some(u32::MAX), Some(100)).expect("a page");
         assert_eq!(last.offset(), 429_496_729_400);

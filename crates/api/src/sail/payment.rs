@@ -41,7 +41,9 @@ impl Purchase {
         if self.reservation_ids.is_empty() || self.reservation_ids.len() > MOST {
             return Err(ApiError::bad_request("reservationIds: must be 1 to 1,000"));
         }
-        self.reservation_ids.iter().map(|id| wire::reservation_id(id)).collect()
+        let ids: Result<Vec<ReservationId>, ApiError> =
+            self.reservation_ids.iter().map(|id| wire::reservation_id(id)).collect();
+        wire::distinct("reservationIds", ids?)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Seats: when there are any, which there are, and holding them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -183,11 +182,7 @@ impl Wish {
         }
         let seats: Option<Vec<u128>> = self.seat_ids.iter().map(|id| ids::parse_uuid(id)).collect();
         let seats = seats.ok_or(ApiError::bad_request("seatIds: something in it is no id"))?;
-        let mut seen = HashSet::new();
-        match seats.iter().all(|seat| seen.insert(*seat)) {
-            true => Ok((event, seats)),
-            false => Err(Refusal::SeatRepeated.into()),
-        }
+        Ok((event, wire::distinct("seatIds", seats)?))
     }
 }
 

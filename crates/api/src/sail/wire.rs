@@ -1,5 +1,8 @@
 //! Values as they go over the wire.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use engine::catalogue::Event;
 use engine::holds::{Reservation, Standing};
 use engine::id::{EventId, ReservationId};
@@ -8,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::errors::ApiError;
-use crate::query::Page;
+use crate::query::{Page, Paging};
 use crate::{clock, ids};
 
 /// Which part of a list.
@@ -24,19 +27,9 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
-    const USUAL: u32 = 50;
-    const MOST: u32 = 200;
-
     /// The page that is asked for.
     pub fn page(&self) -> Result<Page, ApiError> {
-        let page = Page { page: self.page.unwrap_or(1), size: self.limit.unwrap_or(Self::USUAL) };
-        if page.page == 0 {
-            return Err(ApiError::bad_request("page: must be at least 1"));
-        }
-        if page.size == 0 || page.size > Self::MOST {
-            return Err(ApiError::bad_request("limit: must be between 1 and 200"));
-        }
-        Ok(page)
+        Ok(Paging { size: "limit", usual: 50, most: 200 }.page(self.page, self.limit)?)
     }
 }
 
@@ -61,6 +54,15 @@ impl Pagination {
 /// Reads a concert's id.
 pub fn concert_id(text: &str) -> Result<EventId, ApiError> {
     ids::parse_event(text).ok_or(ApiError::bad_request("concertId: is no id"))
+}
+
+/// Things that are named once each.
+pub fn distinct<T: Copy + Eq + Hash>(field: &str, things: Vec<T>) -> Result<Vec<T>, ApiError> {
+    let mut seen = HashSet::new();
+    match things.iter().all(|thing| seen.insert(*thing)) {
+        true => Ok(things),
+        false => Err(ApiError::bad_request(format!("{field}: something in it is there twice"))),
+    }
 }
 
 /// Reads a reservation's id.

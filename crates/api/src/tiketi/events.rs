@@ -12,11 +12,11 @@ use utoipa_axum::routes;
 use super::errors::{ApiError, ReadProblems};
 use super::wire::{self, EventBody, Named, TicketTypeBody};
 use crate::fault::Fault;
-use crate::query::{Page, Query};
+use crate::query::{Page, Paging, Query};
 use crate::state::AppState;
 
-/// How many on a page when nobody says.
-const USUAL: u32 = 10;
+/// The pages of events.
+const PAGING: Paging = Paging { size: "limit", usual: 10, most: 100 };
 /// The most that may be searched for, in characters.
 const LONGEST_WORDS: usize = 200;
 
@@ -82,7 +82,7 @@ struct EventDetail {
     responses((status = 200, description = "A page of events", body = EventPage), ReadProblems)
 )]
 async fn list(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<EventPage>, ApiError> {
-    let page = Page::of(query.page, Some(query.limit.unwrap_or(USUAL)))?;
+    let page = PAGING.page(query.page, query.limit)?;
     let stage = query.status.as_deref().filter(|word| !word.is_empty()).map(wire::stage).transpose()?;
     let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
     let words = query.q.as_deref().map(str::trim).filter(|words| !words.is_empty());

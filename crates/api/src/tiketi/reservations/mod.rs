@@ -31,6 +31,8 @@ use crate::state::AppState;
 
 /// The most tickets of one reservation.
 const MOST: u32 = 10;
+/// The pages of one's reservations.
+const PAGING: Paging = Paging { size: "limit", usual: 100, most: 100 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
@@ -96,12 +98,6 @@ pub(super) async fn owned(state: &AppState, caller: &Caller, id: &str) -> Result
     Ok((reservation, event))
 }
 
-/// The caller's reservations, newest first.
-#[utoipa::path(
-    get, path = "/api/v1/reservations/my", operation_id = "tiketi_list_my_reservations",
-    tag = "tiketi", security(("bearer" = [])), params(ListQuery),
-    responses((status = 200, description = "The reservations", body = Mine), ReadProblems)
-)]
 /// The card payment of a reservation, where it was opened and not followed by a confirmation.
 pub(super) async fn card_of(state: &AppState, own: &Reservation) -> Result<Option<Payment>, ApiError> {
     match own.payment.filter(|_| !matches!(own.standing, Standing::Confirmed { .. })) {
@@ -110,12 +106,18 @@ pub(super) async fn card_of(state: &AppState, own: &Reservation) -> Result<Optio
     }
 }
 
+/// The caller's reservations, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/reservations/my", operation_id = "tiketi_list_my_reservations",
+    tag = "tiketi", security(("bearer" = [])), params(ListQuery),
+    responses((status = 200, description = "The reservations", body = Mine), ReadProblems)
+)]
 async fn mine(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Mine>, ApiError> {
-    let page = Page::of(query.page, Some(query.limit.unwrap_or(Page::MOST)))?;
+    let page = PAGING.page(query.page, query.limit)?;
     let asked = ReservationQuery { user: caller.user, standing: None, offset: page.offset(), limit: page.size.into() };
     let (found, total) = state.desk.reservations(asked).await?;
     let mut reservations = Vec::with_capacity(found.len());
