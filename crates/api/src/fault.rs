@@ -23,7 +23,7 @@ pub enum Fault {
     },
     /// The body is longer than allowed.
     TooLarge,
-    /// The idempotency key is too long or not text.
+    /// The idempotency key is too long.
     BadKey,
     /// Too many requests in a minute.
     RateLimited {

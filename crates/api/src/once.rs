@@ -124,10 +124,11 @@ impl FromRequest<AppState> for Attempt {
 /// The key a request carries; an empty one counts as none.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().map_err(|_| Fault::BadKey)?.trim();
+    let key = value.as_bytes().trim_ascii();
     match key.len() {
         0 => Ok(None),
-        1..=LONGEST_KEY => Ok(Some(key.to_owned())),
+        // Whatever its bytes mean to who sent them: each is one character, so that no two keys become the same.
+        1..=LONGEST_KEY => Ok(Some(key.iter().copied().map(char::from).collect())),
         _ => Err(Fault::BadKey),
     }
 }
@@ -247,6 +248,16 @@ mod tests {
         assert_eq!(key(&headers("idempotency-key", " a ")), Ok(Some("a".to_owned())));
         assert_eq!(key(&headers("idempotency-key", &"k".repeat(255))), Ok(Some("k".repeat(255))));
         assert_eq!(key(&headers("idempotency-key", &"k".repeat(256))), Err(Fault::BadKey));
+    }
+
+    #[test]
+    fn a_key_may_be_of_any_bytes_and_each_is_another() {
+        let keys = [&b"\xc3\xa9"[..], b"\xe9", b"e", "주문".as_bytes()].map(|bytes| {
+            let value = HeaderValue::from_bytes(bytes).expect("a header");
+            key(&HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), value)])).expect("a key")
+        });
+        let distinct: std::collections::BTreeSet<_> = keys.iter().flatten().collect();
+        assert_eq!(distinct.len(), 4, "{keys:?}");
     }
 
     #[test]

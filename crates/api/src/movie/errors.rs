@@ -171,7 +171,7 @@ impl From<Fault> for ApiError {
                 return Self::invalid(vec![Issue { loc, msg: issue.clone().into(), kind: "value_error" }]);
             }
             Fault::BadKey => {
-                let msg = "Should be at most 255 ASCII characters";
+                let msg = "Should be at most 255 bytes long";
                 return Self::invalid(vec![Issue::new("header", "idempotency-key", "string_too_long", msg)]);
             }
             // The interface promises a 500 where its store fails.

@@ -211,7 +211,7 @@ impl From<Fault> for ApiError {
             Fault::NotJson => (code::INVALID_REQUEST, "The body must be application/json".into()),
             Fault::Malformed(issue) => (code::INVALID_REQUEST, issue.clone().into()),
             Fault::TooLarge => (code::INVALID_REQUEST, "The body is too large".into()),
-            Fault::BadKey => (code::INVALID_REQUEST, "Idempotency-Key must be at most 255 ASCII characters".into()),
+            Fault::BadKey => (code::INVALID_REQUEST, "Idempotency-Key must be at most 255 bytes long".into()),
             Fault::RateLimited { .. } => {
                 (code::RATE_LIMIT_EXCEEDED, "Too many requests. Please try again later.".into())
             }
