@@ -163,11 +163,12 @@ test("a connection that breaks comes back by itself and gets a snapshot", async 
 test("what somebody has its eyes on is told to the others there, and to nobody else", async () => {
   const seats = await seatsOf(show);
   const [one, two, other] = await Promise.all([alice, bob, bob].map(({ token }) => Client.connected({ token })));
-  const early = await one.ask("seat-selection-changed", { eventId: show.id, seats: seats.slice(0, 2) });
-  assert.equal(early.ok, false);
-  await one.ask("join-seat-selection", { eventId: show.id });
   await two.ask("join-seat-selection", { eventId: show.id });
   await other.ask("join-event", { eventId: show.id });
+  const early = { eventId: show.id, seats: seats.slice(1, 3) };
+  assert.deepEqual(await one.ask("seat-selection-changed", early), HEARD, "whoever chooses need not look on");
+  assert.deepEqual(await two.next("seat-update"), { userId: alice.id, seats: seats.slice(1, 3), eventId: show.id });
+  await one.ask("join-seat-selection", { eventId: show.id });
   assert.deepEqual(await one.ask("seat-selection-changed", { eventId: show.id, seats: seats.slice(0, 2) }), HEARD);
   assert.deepEqual(await two.next("seat-update"), { userId: alice.id, seats: seats.slice(0, 2), eventId: show.id });
   for (const wrong of [undefined, null, "x", [5], Array(21).fill("x"), ["x".repeat(101)]]) {

@@ -145,12 +145,8 @@ async fn eye(socket: &SocketRef, visitor: &Visitor, event: &Event, seats: Option
     if seats.len() > MOST_EYED || seats.iter().any(|seat| seat.len() > LONGEST_NAME) {
         return Err(Ignored("too many seats"));
     }
-    let room = Room::Seats(event.id).to_string();
-    if !socket.rooms().iter().any(|own| **own == room) {
-        return Err(Ignored("join-seat-selection comes first"));
-    }
     let message = SeatsEyed { user_id: ids::uuid(visitor.user.0), seats, event_id: ids::uuid(event.id.0) };
     // Who has no room for it does without: it is only what somebody looks at.
-    let _ = socket.to(room).emit("seat-update", &message).await;
+    let _ = socket.to(Room::Seats(event.id).to_string()).emit("seat-update", &message).await;
     Ok(())
 }
