@@ -30,7 +30,7 @@ files! {
 }
 
 files! {
-    tiketi: events, idempotency, lapse, payments, queue, reservations, seats,
+    tiketi: events, idempotency, lapse, payments, queue, queue_sold_out, reservations, seats,
 }
 
 files! {

@@ -252,17 +252,26 @@ fn an_absent_waiter_goes_when_the_store_agrees_that_it_is_one() {
 }
 
 #[test]
-fn nobody_is_let_in_while_the_lane_is_paused() {
+fn nobody_who_waits_is_let_in_while_the_lane_is_paused() {
     let mut queue = Queue::new(POLICY);
+    queue.join_all(1..=2);
     queue.paused = true;
-    assert_eq!(queue.join(1).state, PlaceState::Waiting);
-    queue.join(2);
     queue.leave(1);
     queue.move_on(Moves::default());
     assert_eq!(queue.state(2), PlaceState::Waiting);
+    assert_eq!(queue.join(2).state, PlaceState::Waiting, "by asking again neither");
+    assert_eq!(queue.join(3).state, PlaceState::Waiting, "and nobody overtakes");
     queue.paused = false;
     queue.move_on(Moves::default());
     assert!(queue.is_inside(2));
+}
+
+#[test]
+fn with_room_and_nobody_before_it_a_newcomer_is_inside_even_while_the_lane_is_paused() {
+    let mut queue = Queue::new(POLICY);
+    queue.paused = true;
+    assert!(matches!(queue.join(1).state, PlaceState::Inside { .. }));
+    assert_eq!(queue.join(2).state, PlaceState::Waiting, "the room is full");
 }
 
 #[test]

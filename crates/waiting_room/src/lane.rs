@@ -109,7 +109,7 @@ impl Memory {
         matches!(self.kind, LaneKind::Shared | LaneKind::Tiketi | LaneKind::TicketingPro)
     }
 
-    /// Whether nobody is let in now.
+    /// Whether nobody who waits is let in now.
     pub(crate) fn is_paused(&self) -> bool {
         self.sold_out.load(Ordering::Acquire)
     }
@@ -258,10 +258,18 @@ impl Memory {
             joined_at: Time(slot.joined_at),
             ends_at: Time(slot.ends_at),
             estimated_wait,
+            closed_for: self.closed_for(line, now),
             waiting: lane.waiting,
             inside: lane.inside,
             capacity: lane.capacity,
             sold_out: lane.sold_out,
+        }
+    }
+
+    fn closed_for(&self, line: &Line, now: Time) -> Option<Span> {
+        match self.is_paused() {
+            false => Some(Span(0)),
+            true => (line.stock_at < Time::FOREVER).then(|| Span((line.stock_at.0 - now.0).max(0))),
         }
     }
 
@@ -285,6 +293,7 @@ impl Memory {
             joined_at: place.joined_at,
             ends_at: place.ends_at,
             estimated_wait: Some(Span(0)),
+            closed_for: Some(Span(0)),
             waiting: lane.waiting,
             inside: lane.inside,
             capacity: lane.capacity,

@@ -1,4 +1,4 @@
-//! The room knows the stock: while an event has nothing left, nobody is let in to it.
+//! The room knows the stock: while an event has nothing left, nobody who waits is let in to it.
 
 use std::sync::atomic::Ordering;
 

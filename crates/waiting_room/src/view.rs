@@ -108,16 +108,33 @@ pub struct PlaceView {
     pub joined_at: Time,
     /// When the place ends at the latest; [`Time::FOREVER`] where it has no such end.
     pub ends_at: Time,
-    /// How long the wait will be, by how many were let in lately; `None` until enough were. Zero for who does not wait.
+    /// How long the wait will be once somebody is let in, by how many were lately; `None` until enough were. Zero for
+    /// who does not wait.
     pub estimated_wait: Option<Span>,
+    /// How long nobody will be let in, at least; zero while something is left, `None` where nobody knows since nothing
+    /// will turn free by itself.
+    pub closed_for: Option<Span>,
     /// How many wait in the lane.
     pub waiting: u32,
     /// How many are inside.
     pub inside: u32,
     /// How many may be inside.
     pub capacity: u32,
-    /// Whether nobody is let in because nothing is left to buy at the moment.
+    /// Whether nobody who waits is let in because nothing is left to buy at the moment.
     pub sold_out: bool,
+}
+
+impl PlaceView {
+    /// How long the wait will be, in seconds, begun ones whole: from when something is left, as fast as it went lately,
+    /// or by what `usual` gives for the position until that is known. `None` while nobody knows when something is left.
+    pub fn wait_seconds(&self, usual: impl FnOnce(u32) -> i64) -> Option<i64> {
+        let whole = |span: Span| (span.0.max(0) + 999_999) / 1_000_000;
+        if self.position == 0 {
+            return Some(0);
+        }
+        let in_line = self.estimated_wait.map_or_else(|| usual(self.position), |wait| whole(wait).max(1));
+        Some(whole(self.closed_for?) + in_line)
+    }
 }
 
 /// A lane, as it is at a moment.
@@ -129,7 +146,7 @@ pub struct LaneView {
     pub waiting: u32,
     /// How many may be inside.
     pub capacity: u32,
-    /// Whether nobody is let in because nothing is left to buy at the moment.
+    /// Whether nobody who waits is let in because nothing is left to buy at the moment.
     pub sold_out: bool,
 }
 

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use waiting_room::{Door, PlaceView, Standing};
+use waiting_room::{Door, PlaceView};
 
 use super::errors::{ApiError, Problems, Unknown};
 use super::reservations::concert;
@@ -86,21 +86,19 @@ async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Conc
             concert_id: ids::uuid(event.id.0),
             name: event.billing.title.clone(),
             queue_position: place.as_ref().map(|place| place.rank),
-            estimated_wait_time: place.as_ref().map(|place| format!("{} minutes", minutes(place, &state))),
+            estimated_wait_time: place
+                .as_ref()
+                .and_then(|place| minutes(place, &state))
+                .map(|minutes| format!("{minutes} minutes")),
         });
     }
     Ok(Json(Concerts { queue_entries }))
 }
 
-/// How many minutes the wait will be, rounded up. Until a rate is known, as many passes as it takes.
-fn minutes(place: &PlaceView, state: &AppState) -> i64 {
-    let seconds = match (place.standing, place.estimated_wait) {
-        (Standing::Waiting, Some(wait)) => (wait.0.max(1) + 999_999) / 1_000_000,
-        (Standing::Waiting, None) => {
-            let rounds = place.position.div_ceil(place.capacity.max(1));
-            i64::from(rounds) * state.settings.of(Dialect::Sail).pass_seconds
-        }
-        _ => 0,
-    };
-    (seconds + 59) / 60
+/// How many minutes the wait will be, rounded up; `None` while nobody knows. Until a rate is known, as many passes as
+/// it takes.
+fn minutes(place: &PlaceView, state: &AppState) -> Option<i64> {
+    let passes = |position: u32| i64::from(position.div_ceil(place.capacity.max(1)));
+    let seconds = place.wait_seconds(|position| passes(position) * state.settings.of(Dialect::Sail).pass_seconds);
+    seconds.map(|seconds| (seconds + 59) / 60)
 }

@@ -38,7 +38,8 @@ struct Joined {
     event_id: String,
     /// How many wait up to and with this one; 0 for who may go in.
     position: u32,
-    estimated_wait_seconds: i64,
+    /// `null` while nobody knows, since nothing is left and nothing will turn free by itself.
+    estimated_wait_seconds: Option<i64>,
     #[schema(format = DateTime)]
     joined_at: String,
     /// `waiting` or `ready`.
@@ -46,7 +47,7 @@ struct Joined {
     /// Until when one may go in, where one may.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
-    /// Whether nobody is let in at the moment, because nothing is left.
+    /// Whether nobody who waits is let in at the moment, because nothing is left.
     sold_out: bool,
 }
 
@@ -57,7 +58,8 @@ struct Status {
     queue_id: String,
     /// How many wait up to and with this one; 0 for who does not wait.
     position: u32,
-    estimated_wait_seconds: i64,
+    /// `null` while nobody knows, since nothing is left and nothing will turn free by itself.
+    estimated_wait_seconds: Option<i64>,
     /// How many wait in all.
     total_in_queue: u32,
     /// `waiting`, `ready`, `expired` or `completed`.
@@ -65,7 +67,7 @@ struct Status {
     /// Until when one may go in, where one may.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
-    /// Whether nobody is let in at the moment, because nothing is left.
+    /// Whether nobody who waits is let in at the moment, because nothing is left.
     sold_out: bool,
     #[schema(format = DateTime)]
     updated_at: String,
@@ -96,11 +98,8 @@ fn until(standing: Standing) -> Option<String> {
 }
 
 /// By how fast it went lately, or else 0.6 seconds a place, to the next ten.
-fn wait_seconds(place: &PlaceView) -> i64 {
-    match place.estimated_wait {
-        Some(wait) => (wait.0.max(0) + 999_999) / 1_000_000,
-        None => i64::from((place.position.saturating_mul(6)).div_ceil(100)) * 10,
-    }
+fn wait_seconds(place: &PlaceView) -> Option<i64> {
+    place.wait_seconds(|position| i64::from(position.saturating_mul(6).div_ceil(100)) * 10)
 }
 
 fn joined(place: &PlaceView, event: EventId, user: UserId) -> Joined {
@@ -227,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_estimated_as_the_interface_says_until_it_is_measured() {
-        let place = |position, estimated_wait| PlaceView {
+        let place = |position, estimated_wait, closed_for| PlaceView {
             id: PlaceId(1),
             position,
             rank: position,
@@ -235,13 +234,20 @@ mod tests {
             joined_at: Time(0),
             ends_at: Time::FOREVER,
             estimated_wait,
+            closed_for,
             waiting: position,
             inside: 0,
             capacity: 1,
-            sold_out: false,
+            sold_out: closed_for != Some(Span(0)),
         };
-        let wait = |position, measured| wait_seconds(&place(position, measured));
-        assert_eq!([wait(1523, None), wait(1245, None), wait(1, None), wait(0, None)], [920, 750, 10, 0]);
-        assert_eq!([wait(9, Some(Span(2_000_001))), wait(0, Some(Span(0)))], [3, 0]);
+        let open = Some(Span(0));
+        let wait = |position, measured, closed| wait_seconds(&place(position, measured, closed));
+        assert_eq!([1523, 1245, 1, 0].map(|position| wait(position, None, open)), [920, 750, 10, 0].map(Some));
+        let measured = Some(Span(2_000_001));
+        assert_eq!([wait(9, measured, open), wait(0, Some(Span(0)), open)], [Some(3), Some(0)]);
+        let hold = Some(Span::seconds(300));
+        assert_eq!([wait(1, None, hold), wait(9, measured, hold)], [Some(310), Some(303)], "from when a hold lapses");
+        assert_eq!([wait(1, None, None), wait(9, measured, None)], [None, None], "all is sold");
+        assert_eq!(wait(0, None, None), Some(0), "who is inside does not wait");
     }
 }

@@ -1,5 +1,7 @@
 //! The queue of an event, and who may buy.
 
+use std::ops::Not;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -32,13 +34,16 @@ struct Queued {
     /// Of who waits: how many are let in up to and with this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u32>,
-    /// Of who waits, in seconds.
+    /// Of who waits, in seconds; not there while nobody knows, since nothing is left and nothing will turn free by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_wait: Option<i64>,
     /// How many may be inside at once.
     threshold: u32,
     /// How many are inside.
     current_users: u32,
+    /// There, and true, while nothing is left: then nobody who waits is let in.
+    #[serde(skip_serializing_if = "Not::not")]
+    sold_out: bool,
 }
 
 impl Queued {
@@ -47,17 +52,17 @@ impl Queued {
         Self {
             queued,
             position: queued.then_some(place.position),
-            estimated_wait: queued.then(|| estimated_wait(place)),
+            estimated_wait: queued.then(|| estimated_wait(place)).flatten(),
             threshold: place.capacity,
             current_users: place.inside,
+            sold_out: place.sold_out,
         }
     }
 }
 
-/// In whole seconds, begun ones whole; by the usual rate until one was measured.
-fn estimated_wait(place: &PlaceView) -> i64 {
-    let measured = place.estimated_wait.map(|span| (span.0 + 999_999) / 1_000_000);
-    measured.unwrap_or_else(|| place.position.div_ceil(USUAL_RATE).into())
+/// In seconds; by the usual rate until one was measured.
+fn estimated_wait(place: &PlaceView) -> Option<i64> {
+    place.wait_seconds(|position| position.div_ceil(USUAL_RATE).into())
 }
 
 /// How the queue stands, for somebody.
@@ -70,14 +75,19 @@ struct QueueStatus {
     position: u32,
     /// How many wait.
     queue_size: u32,
-    /// In seconds; 0 for who does not wait.
-    estimated_wait: i64,
+    /// In seconds; 0 for who does not wait. Not there while nobody knows, since nothing is left and nothing will turn
+    /// free by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_wait: Option<i64>,
     /// How many are inside.
     current_users: u32,
     /// How many may be inside at once.
     threshold: u32,
     /// `queued`, `active` (inside) or `not_in_queue`.
     status: &'static str,
+    /// There, and true, while nothing is left: then nobody who waits is let in.
+    #[serde(skip_serializing_if = "Not::not")]
+    sold_out: bool,
 }
 
 /// A queue that was left.
@@ -138,7 +148,7 @@ async fn status(
         queued: waiting.is_some(),
         position: waiting.map_or(0, |own| own.position),
         queue_size: lane.waiting,
-        estimated_wait: waiting.map_or(0, estimated_wait),
+        estimated_wait: waiting.map_or(Some(0), estimated_wait),
         current_users: lane.inside,
         threshold: lane.capacity,
         status: match (waiting.is_some(), inside) {
@@ -146,6 +156,7 @@ async fn status(
             (false, true) => "active",
             (false, false) => "not_in_queue",
         },
+        sold_out: lane.sold_out,
     }))
 }
 

@@ -14,7 +14,7 @@ pub struct CompletePlace {
     pub user: UserId,
     /// How the lane lets people in.
     pub policy: LanePolicy,
-    /// Whether nobody is let in now.
+    /// Whether nobody who waits is let in now.
     pub paused: bool,
 }
 

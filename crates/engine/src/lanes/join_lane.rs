@@ -15,7 +15,8 @@ pub struct JoinLane {
     pub user: UserId,
     /// How the lane lets people in.
     pub policy: LanePolicy,
-    /// Whether nobody is let in now, since nothing is left to buy.
+    /// Whether nobody who waits is let in now, since nothing is left to buy. With room and nobody before it, who joins
+    /// is inside all the same: there is nobody to wait for.
     pub paused: bool,
 }
 
@@ -25,6 +26,7 @@ impl Command for JoinLane {
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Place> {
         let mut line = Line::open(self.lane, self.policy, world, cx)?;
+        let is_first = line.lane.waiting == 0;
         let place = match line.place_of(self.user)?.filter(Place::is_live) {
             Some(place) => self.again(place, &mut line, cx),
             None => None,
@@ -38,7 +40,7 @@ impl Command for JoinLane {
                 line.append(cx.mint.id(), self.user)
             }
         };
-        if !self.paused {
+        if !self.paused || is_first {
             line.let_in()?;
         }
         let place = line.place(place.key.1)?.unwrap_or(place);

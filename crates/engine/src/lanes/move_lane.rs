@@ -22,7 +22,7 @@ pub struct MoveLane {
     pub lane: LaneId,
     /// How it lets people in.
     pub policy: LanePolicy,
-    /// Whether nobody is let in now.
+    /// Whether nobody who waits is let in now.
     pub paused: bool,
     /// What is due.
     pub moves: Moves,

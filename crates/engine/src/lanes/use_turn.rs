@@ -13,7 +13,7 @@ pub struct UseTurn {
     pub user: UserId,
     /// How the lane lets people in.
     pub policy: LanePolicy,
-    /// Whether nobody is let in now.
+    /// Whether nobody who waits is let in now.
     pub paused: bool,
 }
 

@@ -1,5 +1,6 @@
 //! What goes over a socket.
 
+use std::ops::Not;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,9 @@ pub struct QueueInfo {
     pub queue_size: u32,
     pub current_users: u32,
     pub threshold: u32,
+    /// There, and true, while nothing is left: then nobody who waits is let in.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub sold_out: bool,
     pub timestamp: String,
 }
 

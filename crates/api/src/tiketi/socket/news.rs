@@ -194,6 +194,7 @@ async fn queue(state: &AppState, event: EventId) -> Result<QueueInfo, Unavailabl
         queue_size: lane.waiting,
         current_users: lane.inside,
         threshold: lane.capacity,
+        sold_out: lane.sold_out,
         timestamp: clock::rfc3339(state.desk.now()),
     })
 }
