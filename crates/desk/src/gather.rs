@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use engine::command::{Command, Context, Decision, Stop};
+use engine::id::EventId;
 use engine::refusal::Refusal;
 use engine::time::Time;
 use engine::world::World;
@@ -168,6 +169,7 @@ impl Shared {
     /// Tells everyone of a batch that is durable; memory first, so that the next read shows it.
     fn committed(&self, batch: Vec<Box<dyn Attempt>>, changed: Changed) {
         self.unwell.store(false, Ordering::Relaxed);
+        let events: Vec<EventId> = changed.events.iter().map(|event| event.id).collect();
         for event in changed.events {
             self.programme.put(&event, self.clock.now());
             self.catalogue.put(event);
@@ -177,9 +179,10 @@ impl Shared {
             self.catalogue.forget(id);
         }
         self.views.apply(&changed.claims);
-        if !(changed.places.is_empty() && changed.touched.is_empty() && changed.bought.is_empty()) {
-            let (places, touched, bought) = (&changed.places, &changed.touched, &changed.bought);
-            self.follower.tell(|follower| follower.follow(&News { places, touched, bought }));
+        let (places, touched, bought) = (&changed.places, &changed.touched, &changed.bought);
+        let news = News { places, touched, bought, changed: &events };
+        if !news.is_empty() {
+            self.follower.tell(|follower| follower.follow(&news));
         }
         self.programme.touch(changed.touched);
         for fact in changed.facts {

@@ -23,10 +23,18 @@ pub struct News<'a> {
     pub touched: &'a BTreeSet<EventId>,
     /// Who bought something of which event.
     pub bought: &'a [(UserId, EventId)],
+    /// Events that were changed themselves.
+    pub changed: &'a [EventId],
 }
 
 impl News<'static> {
-    pub(crate) const NONE: Self = News { places: &[], touched: &BTreeSet::new(), bought: &[] };
+    pub(crate) const NONE: Self = News { places: &[], touched: &BTreeSet::new(), bought: &[], changed: &[] };
+}
+
+impl News<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.touched.is_empty() && self.bought.is_empty() && self.changed.is_empty()
+    }
 }
 
 /// Somebody who keeps in memory what the news tells. Called on the threads that commit: it must not wait.

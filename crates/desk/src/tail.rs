@@ -124,6 +124,7 @@ fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
         if fact.starts_with("event_") {
             shared.catalogue.forget(event);
             shared.programme.outdate(event);
+            shared.follower.tell(|follower| follower.follow(&News { changed: &[event], ..News::NONE }));
         } else {
             shared.programme.touch([event]);
             let seats = Told::seats(&body)?;

@@ -164,6 +164,10 @@ impl Follower for Room {
                 }
             }
         }
+        // An event may have another policy now, which lets more in.
+        for event in news.changed {
+            self.lanes_of(*event).iter().for_each(|lane| self.kick(lane));
+        }
         for (user, event) in news.bought {
             let server_wide = LaneKind::ALL.into_iter().filter_map(|kind| self.known(LaneId::new(None, kind)));
             for lane in self.lanes_of(*event).into_iter().chain(server_wide) {
