@@ -29,9 +29,16 @@ pub enum ErrandFailed {
     /// The gateway has begun to give the money back, and may still fail.
     #[error("the gateway is still giving the money back")]
     UnderWay,
-    /// Nobody took a message.
-    #[error("the message was not taken: {0}")]
-    NotTaken(String),
+    /// Nobody took some messages.
+    #[error("{left} of {of} messages were not taken: {why}")]
+    NotTaken {
+        /// How many are still to be sent.
+        left: usize,
+        /// Of how many.
+        of: usize,
+        /// What was said of one of them.
+        why: String,
+    },
     /// A webhook's receiver did not take what it was told.
     #[error("the receiver did not take it: {0}")]
     NotDelivered(String),
@@ -62,7 +69,7 @@ pub async fn perform(state: &AppState, job: Job) -> Result<(), ErrandFailed> {
         Errand::Refund(payment) => gateway::refund(state, job.id, payment).await,
         Errand::CancelIntent(payment) => gateway::cancel_intent(state, payment).await,
         Errand::SweepEvent(event) => sweep(state, event).await,
-        Errand::SendMessage(message) => messages::send(state, message).await,
+        Errand::SendMessages(batch) => messages::send(state, batch).await,
         Errand::Remind(event, lead) => messages::remind(state, event, lead).await,
         Errand::DeliverWebhook(delivery) => webhooks::deliver(state, delivery).await,
     }

@@ -167,7 +167,7 @@ pub(crate) const RULES: &[Rule] = &[
         name: "a message that is not sent has a job that sends it",
         over: "SELECT COUNT(*) FROM messages",
         broken: "SELECT m.id, m.created_at FROM messages m \
-                 LEFT JOIN jobs j ON j.subject = m.id AND j.errand = 'send_message' \
+                 LEFT JOIN jobs j ON j.subject = m.batch AND j.errand = 'send_messages' \
                  WHERE m.status = 'queued' AND j.id IS NULL AND CAST(?1 AS BIGINT) >= 0 LIMIT ?2",
     },
     Rule {

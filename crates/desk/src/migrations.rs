@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_movie.sql"),
     include_str!("../migrations/0004_outward.sql"),
     include_str!("../migrations/0006_event_rows.sql"),
+    include_str!("../migrations/0007_message_batches.sql"),
 ];
 
 /// The schema that this program knows.

@@ -1,6 +1,6 @@
 //! What those who tell others look up: messages, reminders, webhooks and their deliveries.
 
-use engine::id::{DeliveryId, EventId, MessageId, ReservationId, UserId, WebhookId};
+use engine::id::{BatchId, DeliveryId, EventId, ReservationId, UserId, WebhookId};
 use engine::messages::{Lead, Message};
 use engine::webhooks::{Delivery, Webhook};
 
@@ -33,18 +33,18 @@ pub struct DeliveryQuery {
 }
 
 impl Desk {
-    /// The message with an id.
+    /// The messages of a batch that are still to be sent.
     ///
     /// # Errors
     /// Where the store cannot be reached; so with every read.
-    pub async fn message(&self, id: MessageId) -> Result<Option<Message>, Unavailable> {
-        self.0.reads.get(&id).await
+    pub async fn queued_messages(&self, batch: BatchId) -> Result<Vec<Message>, Unavailable> {
+        self.0.reads.select("WHERE batch = ?1 AND status = 'queued'", vec![batch.0.value()]).await
     }
 
     /// Published events of which people may have to be reminded now.
     ///
     /// # Errors
-    /// As [`Desk::message`].
+    /// As [`Desk::queued_messages`].
     pub async fn events_to_remind(&self, lead: Lead, limit: i64) -> Result<Vec<EventId>, Unavailable> {
         let (after, up_to) = lead.starts(self.now());
         self.ids(TO_REMIND, vec![after.0.value(), up_to.0.value(), lead.days().value(), limit.value()]).await
@@ -53,7 +53,7 @@ impl Desk {
     /// The reservations of an event that are paid.
     ///
     /// # Errors
-    /// As [`Desk::message`].
+    /// As [`Desk::queued_messages`].
     pub async fn sold(&self, event: EventId) -> Result<Vec<ReservationId>, Unavailable> {
         self.ids(SOLD, vec![event.0.value()]).await
     }
@@ -61,7 +61,7 @@ impl Desk {
     /// Every webhook, or those of one person, oldest first.
     ///
     /// # Errors
-    /// As [`Desk::message`].
+    /// As [`Desk::queued_messages`].
     pub async fn webhooks(&self, owner: Option<UserId>) -> Result<Vec<Webhook>, Unavailable> {
         match owner {
             Some(owner) => self.0.reads.select("WHERE owner = ?1 ORDER BY id", vec![owner.0.value()]).await,
@@ -72,7 +72,7 @@ impl Desk {
     /// The webhook with an id.
     ///
     /// # Errors
-    /// As [`Desk::message`].
+    /// As [`Desk::queued_messages`].
     pub async fn webhook(&self, id: WebhookId) -> Result<Option<Webhook>, Unavailable> {
         self.0.reads.get(&id).await
     }
@@ -80,7 +80,7 @@ impl Desk {
     /// The delivery with an id.
     ///
     /// # Errors
-    /// As [`Desk::message`].
+    /// As [`Desk::queued_messages`].
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Unavailable> {
         self.0.reads.get(&id).await
     }
@@ -88,7 +88,7 @@ impl Desk {
     /// A page of the deliveries of a webhook, and how many there are in all.
     ///
     /// # Errors
-    /// As [`Desk::message`].
+    /// As [`Desk::queued_messages`].
     pub async fn deliveries(&self, query: DeliveryQuery) -> Result<(Vec<Delivery>, i64), Unavailable> {
         let wanted = "WHERE webhook_id = ?1 AND (?2 = '' OR status = ?2)";
         let params = vec![query.webhook.0.value(), query.status.unwrap_or_default().value()];

@@ -52,6 +52,8 @@ ids! {
     PlaceId,
     /// Names a message.
     MessageId,
+    /// Names the messages that are sent together.
+    BatchId,
     /// Names a webhook.
     WebhookId,
     /// Names something told to a webhook.

@@ -4,9 +4,9 @@ mod stage;
 
 use engine::catalogue::{Editor, UpdateEvent};
 use engine::id::{DeliveryId, EventId, MessageId, WebhookId};
-use engine::jobs::{Errand, FinishJobs};
+use engine::jobs::{Errand, FinishJobs, Job};
 use engine::messages::{
-    CallReminder, Channel, Content, Draft, Lead, MessageState, QueueMessages, SettleMessage, Settled,
+    BATCH, CallReminder, Channel, Content, Draft, Lead, MessageState, QueueMessages, SettleMessages, Settled,
 };
 use engine::people::Role;
 use engine::refusal::Refusal;
@@ -104,27 +104,47 @@ fn a_message_is_queued_once_however_often_it_is_called_for() {
     let queue = |drafts| QueueMessages { advance: None, drafts };
     assert!(stage.done(&queue(vec![draft(1), draft(2), draft(1)])));
     assert!(stage.done(&queue(vec![draft(2), draft(3)])));
-    assert_eq!((stage.store.messages().count(), stage.store.jobs().count()), (3, 3));
+    // A job for those that were queued together.
+    assert_eq!((stage.store.messages().count(), stage.store.jobs().count()), (3, 2));
     let nameless = Draft { id: None, ..draft(0) };
     assert!(stage.done(&queue(vec![nameless.clone(), nameless])));
     assert_eq!(stage.store.messages().count(), 5);
 }
 
 #[test]
+fn many_messages_are_sent_in_batches_each_with_a_job_of_its_own() {
+    let mut stage = Stage::new();
+    let drafts = (1..=BATCH as u128 + 1).map(draft).collect();
+    assert!(stage.done(&QueueMessages { advance: None, drafts }));
+    let batch = |job: &Job| match job.errand {
+        Errand::SendMessages(batch) => batch,
+        ref other => panic!("{other:?}"),
+    };
+    let sizes = stage.store.jobs().map(batch).map(|id| stage.store.messages().filter(|own| own.batch == id).count());
+    let mut sizes: Vec<usize> = sizes.collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, BATCH]);
+}
+
+#[test]
 fn sending_is_tried_for_three_days_and_a_refusal_ends_it() {
     let mut stage = Stage::new();
     stage.done(&QueueMessages { advance: None, drafts: vec![draft(1), draft(2), draft(3)] });
-    let settle = |stage: &mut Stage, id, settled| stage.done(&SettleMessage { message: MessageId(id), settled });
+    let id = MessageId;
+    let settle = |stage: &mut Stage, settled: &[(u128, Settled)]| {
+        stage.done(&SettleMessages { settled: settled.iter().map(|(of, how)| (id(*of), how.clone())).collect() })
+    };
     let failed = || Settled::Failed("no answer".to_owned());
-    assert!(!settle(&mut stage, 1, failed()));
-    assert!(settle(&mut stage, 1, Settled::Sent));
-    assert!(settle(&mut stage, 2, Settled::Refused("no such box".to_owned())));
+    let refused = || Settled::Refused("no such box".to_owned());
+    assert_eq!(settle(&mut stage, &[(1, failed()), (2, refused()), (3, failed())]), [id(1), id(3)]);
+    assert_eq!(settle(&mut stage, &[(1, Settled::Sent)]), []);
     stage.now = stage.now + Span(3 * DAY.0 - 1);
-    assert!(!settle(&mut stage, 3, failed()));
+    assert_eq!(settle(&mut stage, &[(3, failed())]), [id(3)]);
     stage.now = stage.now + Span(1);
-    assert!(settle(&mut stage, 3, failed()));
+    assert_eq!(settle(&mut stage, &[(3, failed())]), []);
     // What is settled stays so.
-    assert!(settle(&mut stage, 1, failed()));
+    assert_eq!(settle(&mut stage, &[(1, failed()), (2, Settled::Sent)]), []);
+    assert_eq!(stage.store.message(id(1)).expect("it is there").content, Content::default());
     let state = |id| stage.store.message(MessageId(id)).expect("it is there").state.clone();
     assert!(matches!(state(1), MessageState::Sent { .. }));
     assert!(matches!(state(2), MessageState::Failed { why, .. } if why == "no such box"));

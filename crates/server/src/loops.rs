@@ -271,8 +271,8 @@ fn pause_after(attempts: u32) -> Span {
 
 /// Queues the messages that bookings call for.
 async fn tell_people(state: AppState) -> Result<Next, String> {
-    let more = api::messages::follow(&state).await.map_err(text)?;
-    Ok(if more { Next::AtOnce } else { Next::After(FOLLOW_PULSE) })
+    let pause = api::messages::follow(&state).await.map_err(text)?;
+    Ok(Next::After(pause.max(FOLLOW_PULSE)))
 }
 
 /// Queues what webhooks are to be told.

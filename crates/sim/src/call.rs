@@ -6,7 +6,7 @@ use engine::holds::{CancelReservation, ExpireReservation, HoldSeats};
 use engine::id::{LaneId, MovieTicketId, ReservationId};
 use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
 use engine::lanes::{CompletePlace, ForgetPlaces, JoinLane, LeaveLane, MoveLane, UseTurn};
-use engine::messages::{CallReminder, QueueMessages, SettleMessage};
+use engine::messages::{CallReminder, QueueMessages, SettleMessages};
 use engine::movie::{IssueTickets, RefundOutcome, RefundTickets};
 use engine::payments::{
     AttachIntent, CancelPayment, ChargeSandbox, CompleteRefund, ConfirmReservation, OpenPayment, ReceiveNews,
@@ -119,7 +119,7 @@ calls! {
     IssueTickets => Answer::Issued,
     RefundTickets => Answer::Refunded,
     QueueMessages,
-    SettleMessage,
+    SettleMessages,
     CallReminder,
     SettleDelivery,
 }

@@ -7,7 +7,7 @@ use engine::command::Fact;
 use engine::holds::{CancelReservation, Canceller, ExpireReservation, Reservation, Standing};
 use engine::id::{EventId, JobId, MessageId, PaymentId};
 use engine::jobs::{Errand, FinishJobs, Job, TakeJobs};
-use engine::messages::{Channel, Content, Draft, Lead, QueueMessages, SettleMessage, Settled};
+use engine::messages::{Channel, Content, Draft, Lead, QueueMessages, SettleMessages, Settled};
 use engine::payments::{CompleteRefund, Gateway, News, Payment, PaymentState, ReceiveNews, Refund, RetryRefund};
 use engine::refusal::Refusal;
 use engine::time::{Span, Time};
@@ -259,7 +259,11 @@ impl Simulation {
             }
             Errand::SweepEvent(event) if self.sweep(event) => return,
             Errand::SweepEvent(_) => (finish(), None),
-            Errand::SendMessage(message) => (SettleMessage { message, settled: Settled::Sent }.into(), Some(finish())),
+            Errand::SendMessages(batch) => {
+                let batch = self.store.messages().filter(|own| own.batch == batch);
+                let settled = batch.map(|own| (own.id, Settled::Sent)).collect();
+                (SettleMessages { settled }.into(), Some(finish()))
+            }
             Errand::Remind(event, lead) => (self.remind(event, lead).into(), Some(finish())),
             Errand::DeliverWebhook(delivery) => {
                 (SettleDelivery { delivery, tried: Tried::Answered(200) }.into(), Some(finish()))

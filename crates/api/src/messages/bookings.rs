@@ -1,6 +1,7 @@
 //! The messages that bookings call for, through whatever dialect they were made.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use desk::{Entry, Happened, Stage, Stopped, Unavailable};
 use engine::catalogue::{Event, EventStatus};
@@ -23,16 +24,17 @@ const PAGE: usize = 200;
 /// How many people are reminded in one go.
 const REMIND_PAGE: usize = 200;
 
-/// Queues what the next part of the event stream calls for. Gives whether there may be more at once.
+/// Queues what the next part of the event stream calls for. Gives how long to wait before the next part.
 ///
 /// # Errors
 /// Where the store does not take it.
-pub async fn follow(state: &AppState) -> Result<bool, Stopped> {
-    let Some(page) = state.desk.next_page("messages", PAGE).await? else { return Ok(false) };
+pub async fn follow(state: &AppState) -> Result<Duration, Stopped> {
+    let Some(page) = state.desk.next_page("messages", PAGE).await? else { return Ok(Duration::ZERO) };
     let drafts = try_join_all(page.entries.iter().map(|entry| drafts_of(state, entry))).await;
     let drafts = drafts.map_err(|Unavailable(why)| Stopped::Unavailable(why))?.concat();
-    state.desk.run(QueueMessages { advance: Some(page.advance.clone()), drafts }).await?;
-    Ok(page.entries.len() == PAGE)
+    let pause = state.settings.carriers.pause_after(drafts.len());
+    state.desk.run(QueueMessages { advance: Some(page.advance), drafts }).await?;
+    Ok(pause)
 }
 
 /// Queues reminders for all who have bought, unless they come too late by now.
@@ -50,7 +52,9 @@ pub async fn remind(state: &AppState, event: EventId, lead: Lead) -> Result<(), 
     for page in state.desk.sold(event.id).await?.chunks(REMIND_PAGE) {
         let drafts = page.iter().map(|id| reminder(state, *id, &event, &occasion));
         let drafts = try_join_all(drafts).await?.concat();
+        let pause = state.settings.carriers.pause_after(drafts.len());
         state.desk.run(QueueMessages { advance: None, drafts }).await?;
+        tokio::time::sleep(pause).await;
     }
     Ok(())
 }

@@ -97,7 +97,7 @@ fn is_final(error: &lettre::transport::smtp::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::id::MessageId;
+    use engine::id::{BatchId, MessageId};
     use engine::messages::{Channel, Content, MessageState};
     use engine::time::Time;
 
@@ -106,6 +106,7 @@ mod tests {
             Content { subject: subject.to_owned(), text: "본문".to_owned(), html: Some("<p>본문</p>".to_owned()) };
         Message {
             id: MessageId(0xabc),
+            batch: BatchId(1),
             channel: Channel::Email,
             recipient: recipient.to_owned(),
             content,

@@ -10,6 +10,7 @@ impl Table for Message {
     const NAME: &'static str = "messages";
     const COLUMNS: &'static [(&'static str, Kind)] = &[
         ("id", Kind::Bytes),
+        ("batch", Kind::Bytes),
         ("channel", Kind::Text),
         ("recipient", Kind::Text),
         ("status", Kind::Text),
@@ -38,6 +39,7 @@ impl Table for Message {
         };
         values![
             self.id.0,
+            self.batch.0,
             self.channel.word(),
             self.recipient.as_str(),
             status,
@@ -51,7 +53,7 @@ impl Table for Message {
     }
 
     fn read(columns: &mut Columns) -> Result<Self, Corrupt> {
-        let id = columns.id()?;
+        let (id, batch) = (columns.id()?, columns.id()?);
         let channel = Channel::from_word(&columns.text()?).ok_or(Corrupt("a message's channel"))?;
         let recipient = columns.text()?;
         let state = match (columns.text()?.as_str(), columns.int_or()?, columns.text_or()?) {
@@ -62,7 +64,7 @@ impl Table for Message {
         };
         let created_at = Time(columns.int()?);
         let content = Content { subject: columns.text()?, text: columns.text()?, html: columns.text_or()? };
-        Ok(Self { id, channel, recipient, content, state, created_at })
+        Ok(Self { id, batch, channel, recipient, content, state, created_at })
     }
 }
 

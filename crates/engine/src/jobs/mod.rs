@@ -3,7 +3,7 @@
 //! A job is made in the transaction that calls for it and performed after it, at least once, by id.
 
 use crate::command::{Command, Context, Decision, Verdict};
-use crate::id::{DeliveryId, EventId, JobId, MessageId, PaymentId};
+use crate::id::{BatchId, DeliveryId, EventId, JobId, PaymentId};
 use crate::messages::Lead;
 use crate::payments::News;
 use crate::time::{Span, Time};
@@ -20,8 +20,8 @@ pub enum Errand {
     CancelIntent(PaymentId),
     /// Give back everything that was sold of an event that is called off.
     SweepEvent(EventId),
-    /// Send a message.
-    SendMessage(MessageId),
+    /// Send the messages of a batch.
+    SendMessages(BatchId),
     /// Write to all who have bought that the event is so far ahead.
     Remind(EventId, Lead),
     /// Tell a webhook.

@@ -4,17 +4,19 @@
 
 mod call_reminder;
 mod queue_messages;
-mod settle_message;
+mod settle_messages;
 
 pub use call_reminder::{CallReminder, Lead, Reminder};
 pub use queue_messages::{Draft, QueueMessages};
-pub use settle_message::{SettleMessage, Settled};
+pub use settle_messages::{SettleMessages, Settled};
 
-use crate::id::MessageId;
+use crate::id::{BatchId, MessageId};
 use crate::time::{Span, Time};
 
 /// How long sending is tried before it is given up.
 pub const GIVE_UP_AFTER: Span = Span::seconds(3 * 24 * 3_600);
+/// The most messages of a batch: what one job sends.
+pub const BATCH: usize = 50;
 
 /// The way a message takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,11 +79,13 @@ pub enum MessageState {
 pub struct Message {
     /// Its id. That of a message about something follows from what it is about, so that there is one.
     pub id: MessageId,
+    /// With which others it is sent.
+    pub batch: BatchId,
     /// The way it takes.
     pub channel: Channel,
     /// An address or a telephone number.
     pub recipient: String,
-    /// What it says.
+    /// What it says; nothing any more once it was handed on.
     pub content: Content,
     /// Where it stands.
     pub state: MessageState,

@@ -1,10 +1,11 @@
 use std::collections::BTreeSet;
 
-use super::{Channel, Content, Message, MessageState};
+use super::{BATCH, Channel, Content, Message, MessageState};
 use crate::command::{Command, Context, Decision, Verdict};
-use crate::id::MessageId;
+use crate::id::{BatchId, MessageId};
 use crate::jobs::{Errand, Job};
 use crate::stream::Advance;
+use crate::time::Time;
 use crate::world::{Key, Row, World};
 
 /// A message to be queued.
@@ -18,6 +19,20 @@ pub struct Draft {
     pub recipient: String,
     /// What it says.
     pub content: Content,
+}
+
+impl Draft {
+    fn message(&self, id: MessageId, batch: BatchId, now: Time) -> Message {
+        Message {
+            id,
+            batch,
+            channel: self.channel,
+            recipient: self.recipient.clone(),
+            content: self.content.clone(),
+            state: MessageState::Queued,
+            created_at: now,
+        }
+    }
 }
 
 /// Queues messages, leaving out those that were queued before. Gives whether it was done: with an `advance` only where
@@ -41,22 +56,15 @@ impl Command for QueueMessages {
             decision = decision.put(moved);
         }
         world.need(self.drafts.iter().filter_map(|draft| draft.id).map(Key::Message))?;
-        let mut queued = BTreeSet::new();
-        for draft in &self.drafts {
-            let id = draft.id.unwrap_or_else(|| cx.mint.id());
-            if world.messages.get(&id).is_some() || !queued.insert(id) {
-                continue;
-            }
-            let message = Message {
-                id,
-                channel: draft.channel,
-                recipient: draft.recipient.clone(),
-                content: draft.content.clone(),
-                state: MessageState::Queued,
-                created_at: cx.now,
-            };
-            let job = Job::new(cx, Errand::SendMessage(id));
-            decision = decision.put(Row::Message(message)).put(Row::Job(job));
+        let mut named = BTreeSet::new();
+        let ids = self.drafts.iter().map(|draft| draft.id.unwrap_or_else(|| cx.mint.id()));
+        let new: Vec<(MessageId, &Draft)> =
+            ids.zip(&self.drafts).filter(|(id, _)| world.messages.get(id).is_none() && named.insert(*id)).collect();
+        for together in new.chunks(BATCH) {
+            let batch = cx.mint.id();
+            let messages = together.iter().map(|(id, draft)| Row::Message(draft.message(*id, batch, cx.now)));
+            decision = decision.put_all(messages.collect::<Vec<_>>());
+            decision = decision.put(Row::Job(Job::new(cx, Errand::SendMessages(batch))));
         }
         Ok(decision)
     }

@@ -145,6 +145,7 @@ pub struct Stripe {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Messages {
     pub language: String,
+    pub per_second: u32,
     pub service_token: Secret,
 }
 
@@ -324,7 +325,7 @@ impl Config {
         };
         let language = Language::from_word(&self.messages.language);
         let language = language.ok_or_else(|| Wrong("messages.language: must be ko, en or both".to_owned()))?;
-        Ok(Carriers { mail: mail.map_err(Wrong)?, texts: texts.map_err(Wrong)?, language })
+        Ok(Carriers::new(mail.map_err(Wrong)?, texts.map_err(Wrong)?, language, self.messages.per_second))
     }
 }
 
