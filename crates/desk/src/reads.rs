@@ -1,5 +1,7 @@
 //! Reading: one SQL text for both databases, beside the writers.
 
+use futures_util::future::BoxFuture;
+
 use crate::Unavailable;
 use crate::store::{StoreError, Values};
 use crate::tables::{Table, columns};
@@ -27,17 +29,21 @@ impl From<crate::value::Corrupt> for Unavailable {
 
 impl Reads {
     /// The rows of a query.
-    pub(crate) async fn query(
-        &self,
-        sql: &str,
+    ///
+    /// In a box, as is [`Reads::get`]: else every handler that reads would be compiled with both drivers in it.
+    pub(crate) fn query<'a>(
+        &'a self,
+        sql: &'a str,
         params: Vec<Value>,
         kinds: &'static [Kind],
-    ) -> Result<Vec<Values>, Unavailable> {
-        let rows = match self {
-            Self::Sqlite(readers) => readers.query(sql.to_owned(), params, kinds.len()).await,
-            Self::Postgres(readers) => readers.query(sql, &params, kinds).await,
-        };
-        Ok(rows?)
+    ) -> BoxFuture<'a, Result<Vec<Values>, Unavailable>> {
+        Box::pin(async move {
+            let rows = match self {
+                Self::Sqlite(readers) => readers.query(sql.to_owned(), params, kinds.len()).await,
+                Self::Postgres(readers) => readers.query(sql, &params, kinds).await,
+            };
+            Ok(rows?)
+        })
     }
 
     /// The rows of a table, with what follows `FROM table`.
@@ -49,12 +55,14 @@ impl Reads {
     }
 
     /// The row with a key.
-    pub(crate) async fn get<T: Table>(&self, key: &T::Key) -> Result<Option<T>, Unavailable> {
-        let row = match self {
-            Self::Sqlite(readers) => readers.get::<T>(key).await?,
-            Self::Postgres(readers) => readers.get::<T>(key).await?,
-        };
-        Ok(row.map(|row| T::read(&mut Columns::new(row))).transpose()?)
+    pub(crate) fn get<'a, T: Table>(&'a self, key: &'a T::Key) -> BoxFuture<'a, Result<Option<T>, Unavailable>> {
+        Box::pin(async move {
+            let row = match self {
+                Self::Sqlite(readers) => readers.get::<T>(key).await?,
+                Self::Postgres(readers) => readers.get::<T>(key).await?,
+            };
+            Ok(row.map(|row| T::read(&mut Columns::new(row))).transpose()?)
+        })
     }
 
     /// A page of a table (how many, after how many), ordered by some columns, greatest first, and how many rows there

@@ -18,9 +18,9 @@ pub(crate) use lanes::{LaneNews, places_told};
 use crate::value::{Columns, Corrupt, IntoValue, Kind, Value};
 
 /// A table and how its rows become values and back.
-pub(crate) trait Table: Sized {
+pub(crate) trait Table: Sized + Send {
     /// What names a row.
-    type Key: Clone + Ord;
+    type Key: Clone + Ord + Send + Sync;
     /// The table's name.
     const NAME: &'static str;
     /// Its columns, those of the key first.
