@@ -233,6 +233,23 @@ if (OTHER_BASE) {
     await there.ask("join-seat-selection", { eventId: hall.id });
     assert.deepEqual((await there.next("seats-snapshot")).seats, [{ seatId: seats[1], status: "locked" }]);
   });
+
+  test("a room has those in it that are at another server", async () => {
+    const hall = await event(admin, { seating: { sections: [{ name: "A", rows: 1, seats_per_row: 2, price: 1000 }] } });
+    const [here, there] = [await Client.connected({ token: alice.token }), await Client.connected({ token: bob.token, base: OTHER_BASE })];
+    await here.ask("join-event", { eventId: hall.id });
+    await here.next("room-info", (info) => info.userCount === 1);
+    await there.ask("join-event", { eventId: hall.id });
+    await here.next("room-info", (info) => info.userCount === 2);
+    await there.next("room-info", (info) => info.userCount === 2);
+    for (const client of [here, there]) await client.ask("join-seat-selection", { eventId: hall.id });
+    const seats = (await seatsOf(hall)).slice(0, 1);
+    await here.ask("seat-selection-changed", { eventId: hall.id, seats });
+    assert.deepEqual(await there.next("seat-update"), { userId: alice.id, seats, eventId: hall.id });
+    assert.equal(here.count("seat-update"), 0, "who has said it is not told");
+    there.close();
+    await here.next("room-info", (info) => info.userCount === 1);
+  });
 }
 
 admin = await login(ADMIN_EMAIL, ADMIN_PASSWORD);

@@ -56,6 +56,7 @@ fn shared(batch: usize) -> Result<Shared, Unavailable> {
         torn: AtomicBool::new(false),
         stream: Stream::default(),
         follower: crate::lanes::Mouth::default(),
+        ears: crate::nodes::Ears::default(),
     })
 }
 

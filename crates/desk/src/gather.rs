@@ -18,6 +18,7 @@ use crate::batch::{Changed, Effects, Surroundings, work};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::lanes::{Mouth, News};
+use crate::nodes::Ears;
 use crate::postgres::{Address, Session};
 use crate::programme::Programme;
 use crate::sqlite::{Flusher, Writer};
@@ -143,6 +144,7 @@ pub(crate) struct Shared {
     pub torn: AtomicBool,
     pub stream: Stream,
     pub follower: Mouth,
+    pub ears: Ears,
 }
 
 impl Shared {

@@ -10,6 +10,7 @@ mod lanes;
 mod lookups;
 mod migrations;
 mod movie;
+mod nodes;
 mod outward;
 mod postgres;
 mod programme;
@@ -29,6 +30,7 @@ mod views;
 pub use desk::Desk;
 pub use engine::time::{Span, Time};
 pub use lanes::{Follower, News, Outlook};
+pub use nodes::NodeWord;
 pub use outward::DeliveryQuery;
 pub use stream::{Entry, Happened, Page, SeatChange, Stage, Told};
 

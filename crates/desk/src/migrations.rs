@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_outward.sql"),
     include_str!("../migrations/0006_event_rows.sql"),
     include_str!("../migrations/0007_message_batches.sql"),
+    include_str!("../migrations/0008_node_news.sql"),
 ];
 
 /// The schema that this program knows.

@@ -6,6 +6,7 @@ use crate::batch::{HOLDINGS, LAPSED, UNPAID};
 use crate::lanes::{BETWEEN, FIRST_LAPSE, INSIDE, LIVE_LANES, OVER, WAITING};
 use crate::lookups::Place;
 use crate::migrations::{SCHEMA, Spelling, pending};
+use crate::nodes::TELL;
 use crate::outward::{SOLD, TO_REMIND};
 use crate::reading::{EVENT_VERSIONS, lapsed_of};
 use crate::stream::{AFTER, CHANGED_EVENTS, LAST};
@@ -46,6 +47,7 @@ fn statements() -> Vec<String> {
         SOLD,
         STUCK_REFUNDS,
         TAKE_OVER,
+        TELL,
         TO_REMIND,
         UNPAID,
     ];

@@ -12,6 +12,7 @@ use engine::id::EventId;
 
 use crate::desk::{Desk, Inside};
 use crate::lanes::News;
+use crate::nodes::NodeWord;
 use crate::stream::Told;
 use crate::tables::places_told;
 use crate::value::{Columns, IntoValue as _, Kind, Value};
@@ -25,21 +26,26 @@ const PAGE: usize = 5_000;
 /// How far positions were given out, and the first transaction not begun then.
 const GIVEN: &str = "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('outbox', 'position')::regclass), 0), \
      COALESCE(pg_sequence_last_value(pg_get_serial_sequence('room_news', 'position')::regclass), 0), \
+     COALESCE(pg_sequence_last_value(pg_get_serial_sequence('node_news', 'position')::regclass), 0), \
      pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 /// The first transaction still under way.
 const UNDER_WAY: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
-// Neither reads what this node wrote itself: it is in memory since the commit.
+// None reads what this node wrote itself: it is in memory since the commit.
 const READ: &str = "SELECT position, fact, event_id, body FROM outbox \
      WHERE position > ?1 AND position <= ?2 AND node <> ?4 ORDER BY position LIMIT ?3";
 
 const READ_ROOM: &str = "SELECT position, lane_id, body FROM room_news \
      WHERE position > ?1 AND position <= ?2 AND node <> ?4 ORDER BY position LIMIT ?3";
 
-/// How far both streams are.
+const READ_NODES: &str = "SELECT position, node, body FROM node_news \
+     WHERE position > ?1 AND position <= ?2 AND node <> ?4 ORDER BY position LIMIT ?3";
+
+/// How far the streams are.
 #[derive(Clone, Copy)]
 struct Positions {
     outbox: i64,
     room: i64,
+    nodes: i64,
 }
 
 struct Mark {
@@ -79,6 +85,8 @@ async fn step(desk: &Desk, position: &mut Option<Positions>, mark: &mut Option<M
     read_on(desk, (READ, kinds), (from.outbox, noted.given.outbox), take).await?;
     let kinds = &[Kind::Int, Kind::Bytes, Kind::Text];
     read_on(desk, (READ_ROOM, kinds), (from.room, noted.given.room), take_places).await?;
+    let kinds = &[Kind::Int, Kind::Int, Kind::Text];
+    read_on(desk, (READ_NODES, kinds), (from.nodes, noted.given.nodes), take_words).await?;
     *position = Some(noted.given);
     desk.0.shared.stream.moved(noted.given.outbox.cast_unsigned());
     *mark = Some(given(reads).await?);
@@ -107,10 +115,10 @@ async fn read_on(
 }
 
 async fn given(reads: &reads::Reads) -> Result<Mark, Unavailable> {
-    let rows = reads.query(GIVEN, Vec::new(), &[Kind::Int, Kind::Int, Kind::Int]).await?;
+    let rows = reads.query(GIVEN, Vec::new(), &[Kind::Int, Kind::Int, Kind::Int, Kind::Int]).await?;
     let row = rows.into_iter().next().ok_or(Unavailable("no snapshot".to_owned()))?;
     let mut columns = Columns::new(row);
-    let given = Positions { outbox: columns.int()?, room: columns.int()? };
+    let given = Positions { outbox: columns.int()?, room: columns.int()?, nodes: columns.int()? };
     Ok(Mark { given, begun: columns.int()? })
 }
 
@@ -143,6 +151,16 @@ fn take_places(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
         let (_, lane) = (columns.int()?, columns.id()?);
         let places = places_told(lane, &columns.text()?);
         shared.follower.tell(|follower| follower.follow(&News { places: &places, ..News::NONE }));
+    }
+    Ok(())
+}
+
+/// Passes on what other nodes said.
+fn take_words(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
+    for row in rows {
+        let mut columns = Columns::new(row);
+        let (_, node) = (columns.int()?, columns.int()?);
+        desk.0.shared.ears.hear(NodeWord { node, body: columns.text()? });
     }
     Ok(())
 }

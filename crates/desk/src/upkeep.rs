@@ -25,11 +25,13 @@ const UNREAD_STREAM: Span = Span::seconds(30 * 24 * 3_600);
 const TOLD: Span = Span::seconds(31 * 24 * 3_600);
 /// How long nodes have to hear of changed places in the waiting room.
 const ROOM_NEWS: Span = Span::seconds(3_600);
+/// How long nodes have to hear of those who are connected to others.
+const NODE_NEWS: Span = Span::seconds(60);
 /// The most rows that go at a time, so that no batch waits long.
 const PAGE: i64 = 5_000;
 
 /// What removes old rows, and how old they get.
-pub(crate) const TIDY: [(&str, Span); 9] = [
+pub(crate) const TIDY: [(&str, Span); 10] = [
     ("DELETE FROM answers WHERE key IN (SELECT key FROM answers WHERE given_at < ?1 LIMIT ?2)", ANSWERS),
     ("DELETE FROM gateway_events WHERE id IN (SELECT id FROM gateway_events WHERE received_at < ?1 LIMIT ?2)", NEWS),
     (
@@ -68,6 +70,11 @@ pub(crate) const TIDY: [(&str, Span); 9] = [
         "DELETE FROM room_news WHERE position IN \
          (SELECT position FROM room_news WHERE made_at < ?1 ORDER BY position LIMIT ?2)",
         ROOM_NEWS,
+    ),
+    (
+        "DELETE FROM node_news WHERE position IN \
+         (SELECT position FROM node_news WHERE made_at < ?1 ORDER BY position LIMIT ?2)",
+        NODE_NEWS,
     ),
 ];
 
@@ -119,7 +126,7 @@ impl Desk {
         self.chore(TAKE_OVER, vec![now.0.value(), (now + lease).0.value()]).await
     }
 
-    async fn chore(&self, sql: &'static str, params: Vec<Value>) -> Result<u64, Stopped> {
+    pub(crate) async fn chore(&self, sql: &'static str, params: Vec<Value>) -> Result<u64, Stopped> {
         let (caller, done) = oneshot::channel();
         self.enqueue(Box::new(Chore { sql, params, gone: 0, caller }))?;
         done.await.map_err(|_| Stopped::Unavailable("the server is shutting down".to_owned()))?

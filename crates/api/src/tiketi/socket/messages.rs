@@ -3,7 +3,10 @@
 use std::ops::Not;
 use std::sync::Arc;
 
+use engine::id::{EventId, UserId};
 use serde::{Deserialize, Serialize};
+
+use crate::ids;
 
 /// A client names an event.
 #[derive(Deserialize)]
@@ -66,12 +69,18 @@ pub struct SeatSaid {
 }
 
 /// `seat-update`: what somebody else has its eyes on.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SeatsEyed {
     pub user_id: String,
     pub seats: Vec<String>,
     pub event_id: String,
+}
+
+impl SeatsEyed {
+    pub fn new(event: EventId, user: UserId, seats: Vec<String>) -> Self {
+        Self { user_id: ids::uuid(user.0), seats, event_id: ids::uuid(event.0) }
+    }
 }
 
 /// `ticket-updated`: how many tickets are left.

@@ -1,11 +1,13 @@
 //! Socket.IO: who is looking at what, told as it happens.
 //!
-//! Every server tells the sockets it has itself, from the stream of events of all of them. What is sent to a socket
+//! Every server tells the sockets it has itself, from the stream of events of all of them and from what the others say
+//! of theirs. What is sent to a socket
 //! waits in a buffer of its own; one that is full is that client's loss: it is brought up to date once it reads again,
 //! and hung up on with the next heartbeat if it does not.
 
 mod messages;
 mod news;
+mod others;
 mod rooms;
 mod visitor;
 mod wishes;
@@ -16,6 +18,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::Router;
+use engine::id::EventId;
 use serde::{Deserialize, Serialize};
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler as _;
@@ -24,6 +27,7 @@ use socketioxide::{SendError, SocketError, SocketIo};
 use tokio::sync::Semaphore;
 
 use self::news::Notices;
+use self::others::Others;
 use self::rooms::{Room, SeatRooms};
 use self::visitor::Visitor;
 use crate::caller;
@@ -46,6 +50,7 @@ pub struct Sockets {
     room: Arc<Semaphore>,
     seats: SeatRooms,
     notices: Notices,
+    others: Others,
     attached: Once,
 }
 
@@ -65,6 +70,7 @@ impl Default for Sockets {
             room: Arc::new(Semaphore::new(MOST_SOCKETS)),
             seats: SeatRooms::default(),
             notices: Notices::default(),
+            others: Others::default(),
             attached: Once::new(),
         }
     }
@@ -100,6 +106,12 @@ impl Sockets {
         for socket in self.members(room) {
             let _ = send(&socket, event, message);
         }
+    }
+
+    /// Notes that another number of sockets looks at an event.
+    fn counted_anew(&self, event: EventId) {
+        self.notices.counted_anew(Room::Event(event));
+        self.others.counted_anew(event);
     }
 
     /// Hangs up on everybody.

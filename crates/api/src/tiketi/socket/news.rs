@@ -14,6 +14,7 @@ use waiting_room::{Door, Moved};
 
 use super::super::wire::SEAT_WORDS;
 use super::messages::{LetIn, QueueInfo, RoomInfo, SeatSaid, TicketsLeft};
+use super::others;
 use super::rooms::Room;
 use crate::state::AppState;
 use crate::{Dialect, clock, ids};
@@ -76,7 +77,13 @@ impl Notices {
 }
 
 /// Tells sockets what happens, until `stop` turns true; then hangs up on them.
-pub async fn attend(state: AppState, mut stop: watch::Receiver<bool>) {
+pub async fn attend(state: AppState, stop: watch::Receiver<bool>) {
+    tokio::join!(tell(&state, stop.clone()), others::speak(&state, stop));
+    let _ = tokio::time::timeout(FAREWELL, state.sockets.close()).await;
+}
+
+async fn tell(state: &AppState, mut stop: watch::Receiver<bool>) {
+    let mut nodes = state.desk.hear_nodes();
     let mut live = state.desk.live();
     let mut lanes = state.rooms.subscribe();
     let mut pulse = tokio::time::interval(PULSE);
@@ -86,7 +93,7 @@ pub async fn attend(state: AppState, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = stopped(&mut stop) => break,
             entry = live.recv() => match entry {
-                Ok(entry) => told(&state, &entry).await,
+                Ok(entry) => told(state, &entry).await,
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "sockets missed what happened and are brought up to date");
                     state.sockets.all_behind().await;
@@ -94,27 +101,36 @@ pub async fn attend(state: AppState, mut stop: watch::Receiver<bool>) {
                 Err(RecvError::Closed) => break,
             },
             change = lanes.recv() => match change {
-                Ok(change) => moved(&state, change),
+                Ok(change) => moved(state, change),
                 Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "sockets missed who was let in"),
+                Err(RecvError::Closed) => break,
+            },
+            word = nodes.recv() => match word {
+                Ok(word) => others::hear(state, &word),
+                // Counts are told again.
+                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "words of other servers were missed"),
                 Err(RecvError::Closed) => break,
             },
             _ = pulse.tick() => {
                 beat += 1;
-                if let Err(Unavailable(error)) = on_pulse(&state, beat).await {
+                if let Err(Unavailable(error)) = on_pulse(state, beat).await {
                     tracing::warn!(error, "sockets could not be told");
                 }
             }
         }
     }
-    let _ = tokio::time::timeout(FAREWELL, state.sockets.close()).await;
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     // Whoever was to say so is gone: that says it too.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn on_pulse(state: &AppState, beat: u64) -> Result<(), Unavailable> {
+    if beat.is_multiple_of(CARE) {
+        let gone = state.sockets.others.forget(state.desk.now());
+        gone.into_iter().for_each(|event| state.sockets.notices.counted_anew(Room::Event(event)));
+    }
     tell_counts(state).await?;
     tell_stocks(state).await?;
     if beat.is_multiple_of(life_beats(state)) {
@@ -172,7 +188,8 @@ async fn tell_counts(state: &AppState) -> Result<(), Unavailable> {
         }
         let pause = match room {
             Room::Event(event) => {
-                let message = RoomInfo { event_id: ids::uuid(event.0), user_count: here };
+                let user_count = here + sockets.others.looking(event, now);
+                let message = RoomInfo { event_id: ids::uuid(event.0), user_count };
                 sockets.tell(room, "room-info", &message);
                 COUNT_PAUSE.0 * i64::try_from(here).unwrap_or(i64::MAX / COUNT_PAUSE.0)
             }

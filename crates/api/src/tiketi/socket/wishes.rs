@@ -76,8 +76,8 @@ pub fn listen(socket: &SocketRef, weak: &WeakState) {
             socket.leave_all();
             let Some(state) = state else { return };
             for room in rooms.iter().filter_map(|name| Room::named(name)) {
-                if matches!(room, Room::Event(_)) {
-                    state.sockets.notices.counted_anew(room);
+                if let Room::Event(event) = room {
+                    state.sockets.counted_anew(event);
                 }
             }
         }
@@ -103,11 +103,11 @@ async fn fulfil(
     match wish {
         Wish::JoinEvent => {
             join(socket, Room::Event(event.id))?;
-            sockets.notices.counted_anew(Room::Event(event.id));
+            sockets.counted_anew(event.id);
         }
         Wish::LeaveEvent => {
             socket.leave(Room::Event(event.id).to_string());
-            sockets.notices.counted_anew(Room::Event(event.id));
+            sockets.counted_anew(event.id);
         }
         Wish::JoinQueue => {
             join(socket, Room::Queue(event.id))?;
@@ -119,7 +119,7 @@ async fn fulfil(
             sockets.join_seats(state, socket, &event).await?;
         }
         Wish::LeaveSeats => socket.leave(Room::Seats(event.id).to_string()),
-        Wish::EyeSeats => eye(socket, visitor, &event, asked.seats).await?,
+        Wish::EyeSeats => eye(state, socket, visitor, &event, asked.seats).await?,
     }
     Ok(())
 }
@@ -140,12 +140,21 @@ fn join(socket: &SocketRef, room: Room) -> Result<(), Ignored> {
 }
 
 /// Tells the others who choose seats there what this one has its eyes on.
-async fn eye(socket: &SocketRef, visitor: &Visitor, event: &Event, seats: Option<Vec<String>>) -> Result<(), Ignored> {
+async fn eye(
+    state: &AppState,
+    socket: &SocketRef,
+    visitor: &Visitor,
+    event: &Event,
+    seats: Option<Vec<String>>,
+) -> Result<(), Ignored> {
     let seats = seats.ok_or(Ignored("seats must be a list of seat ids"))?;
     if seats.len() > MOST_EYED || seats.iter().any(|seat| seat.len() > LONGEST_NAME) {
         return Err(Ignored("too many seats"));
     }
-    let message = SeatsEyed { user_id: ids::uuid(visitor.user.0), seats, event_id: ids::uuid(event.id.0) };
+    if state.desk.is_shared() {
+        state.sockets.others.eyed(event.id, visitor.user, &seats);
+    }
+    let message = SeatsEyed::new(event.id, visitor.user, seats);
     // Who has no room for it does without: it is only what somebody looks at.
     let _ = socket.to(Room::Seats(event.id).to_string()).emit("seat-update", &message).await;
     Ok(())
