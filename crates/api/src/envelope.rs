@@ -6,19 +6,29 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
 use crate::fault::Fault;
+use crate::once::REPLAYED;
 
 /// Gives a response that carries a [`Fault`], or that a library turned away, the body that `word` writes. Its other
 /// headers stay, and all other responses stay as they are.
 pub fn worded(mut response: Response, word: impl FnOnce(&Fault) -> Answer) -> Response {
     let carried = response.extensions_mut().remove::<Fault>();
     let Some(fault) = carried.or_else(|| foreign(&response)) else { return response };
-    let answer = word(&fault);
+    let mut worded = instead(response, word(&fault));
+    if let Some(seconds) = fault.retry_after() {
+        worded.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    worded
+}
+
+/// An answer in the place of a response, whose other headers stay. To one that was given before belongs no wait.
+pub fn instead<B>(response: Response<B>, answer: Answer) -> Response {
     let (mut parts, _) = response.into_parts();
     parts.status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(seconds) = fault.retry_after() {
-        parts.headers.insert(RETRY_AFTER, seconds.into());
+    if answer.replayed {
+        parts.headers.remove(RETRY_AFTER);
+        parts.headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Response::from_parts(parts, answer.body.into())
 }

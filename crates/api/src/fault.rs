@@ -25,6 +25,8 @@ pub enum Fault {
     TooLarge,
     /// The idempotency key is too long.
     BadKey,
+    /// The idempotency key was used for another request.
+    KeyReused,
     /// Too many requests in a minute.
     RateLimited {
         /// Seconds after which the next one is let through.
@@ -49,6 +51,7 @@ impl Fault {
             Self::NotJson | Self::Malformed(_) | Self::BadKey => StatusCode::BAD_REQUEST,
             Self::Field { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::KeyReused => StatusCode::CONFLICT,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,

@@ -6,7 +6,7 @@
 //! | [`ticketing_pro`] | the house dialect |
 //! | [`movie`], [`concert`], [`sail`], [`tiketi`] | the others |
 //! | [`caller`], [`tokens`], [`passwords`], [`email`] | who calls |
-//! | [`once`], [`body`], [`query`], [`fault`], [`envelope`] | how a request is read, once, and what may be wrong with it |
+//! | [`once`], [`settle`], [`seal`], [`body`], [`query`], [`fault`], [`envelope`] | how a request is read, once, and what may be wrong with it |
 //! | [`ids`], [`clock`], [`calendar`], [`money`], [`seat_pages`] | values as they go over the wire |
 //! | [`around`], [`limits`], [`cors`], [`observe`] | layers: what they are made of, rate limits, web front ends, log and metrics |
 //! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
@@ -44,7 +44,9 @@ pub mod passwords;
 pub mod query;
 mod queues;
 pub mod sail;
+pub mod seal;
 pub mod seat_pages;
+pub mod settle;
 pub mod state;
 pub mod ticketing_pro;
 pub mod tickets;

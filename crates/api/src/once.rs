@@ -1,28 +1,35 @@
 //! Requests that must happen once: the `Idempotency-Key` header, and the answers kept under it.
 
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use desk::{Answer, Once, Stopped};
-use engine::command::{Command, Context, Decision, Verdict};
+use engine::command::{Command, KeepAnswer};
 use engine::id::UserId;
 use engine::refusal::Refusal;
-use engine::world::World;
 use futures_util::StreamExt as _;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
 use crate::body;
 use crate::caller::{self, MaybeCaller};
+use crate::envelope;
 use crate::fault::Fault;
 use crate::state::AppState;
+
+/// The header that carries a key.
+pub const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest key, in bytes.
 const LONGEST_KEY: usize = 255;
@@ -48,7 +55,7 @@ pub type Bare = Posted<serde::de::IgnoredAny>;
 #[derive(Debug, Clone)]
 pub struct Attempt {
     /// Under which key it happens once, where it has one.
-    pub once: Option<Once>,
+    key: Option<Arc<Key>>,
     /// The path it was sent to.
     pub path: String,
     /// The body as it was sent.
@@ -59,20 +66,8 @@ impl Attempt {
     /// The same attempt of a person whom no access token named: the keys of different people never meet.
     #[must_use]
     pub fn of(mut self, user: UserId) -> Self {
-        if let Some(once) = &mut self.once {
-            once.key.insert_str(0, &format!("{:x} of ", user.0));
-        }
-        self
-    }
-
-    /// The same attempt where there are no accounts: whoever sends it, and by whichever of its names the route, here by
-    /// the first, is called, a key stands for one request.
-    #[must_use]
-    pub fn of_anybody(mut self, route: &str) -> Self {
-        if let Some(once) = &mut self.once
-            && let [_, method, _, key] = once.key.splitn(4, ' ').collect::<Vec<_>>()[..]
-        {
-            once.key = format!("anybody {method} {route} {key}");
+        if let Some(key) = &mut self.key {
+            Arc::make_mut(key).owner = Owner::Caller(Some(user));
         }
         self
     }
@@ -81,10 +76,122 @@ impl Attempt {
     /// the same are then the same request under their key, however each is written.
     #[must_use]
     pub fn meaning(mut self, state: &AppState, meaning: &impl Serialize) -> Self {
-        if let (Some(once), Ok(text)) = (&mut self.once, serde_json::to_vec(meaning)) {
-            once.request = digest(&state.settings.jwt_secret, &text);
+        if let (Some(key), Ok(text)) = (&mut self.key, serde_json::to_vec(meaning)) {
+            Arc::make_mut(key).request = digest(&state.settings.jwt_secret, &text);
         }
         self
+    }
+}
+
+/// How a dialect tells keys apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys {
+    /// Whether a key is everybody's, where there are no accounts, instead of whoever sends it.
+    pub anybody: bool,
+    /// The route that a path leads to, where a route has more names than one.
+    pub route: fn(&str) -> &str,
+}
+
+impl Keys {
+    /// A key is whoever sends it.
+    pub const OF_CALLERS: Self = Self { anybody: false, route: |path| path };
+    /// A key stands for one request, whoever sends it.
+    pub const OF_ANYBODY: Self = Self { anybody: true, route: |path| path };
+}
+
+/// Whose a key is.
+#[derive(Debug, Clone, Copy)]
+enum Owner {
+    Anybody,
+    Caller(Option<UserId>),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anybody => f.write_str("anybody"),
+            Self::Caller(user) => write!(f, "{:x}", user.map_or(0, |user| user.0)),
+        }
+    }
+}
+
+/// An idempotency key and what it stands for.
+#[derive(Debug, Clone)]
+pub struct Key {
+    owner: Owner,
+    method: Method,
+    route: String,
+    word: String,
+    request: [u8; 32],
+    /// Whether what is answered has been looked up or kept under it.
+    asked: Arc<AtomicBool>,
+}
+
+impl Key {
+    fn once(&self) -> Once {
+        let Self { owner, method, route, word, .. } = self;
+        Once { key: format!("{owner} {method} {route} {word}"), request: self.request }
+    }
+
+    /// Runs a command under it; the answer is sealed while it is kept.
+    async fn run<C: Command>(
+        &self,
+        state: &AppState,
+        command: C,
+        render: impl Fn(Result<&C::Reply, &Refusal>) -> Answer + Send + 'static,
+    ) -> Result<Answer, Stopped> {
+        self.asked.store(true, Ordering::Relaxed);
+        let seal = state.seal.clone();
+        let render = move |verdict: Result<&C::Reply, &Refusal>| {
+            let answer = render(verdict);
+            Answer { body: seal.seal(answer.body), ..answer }
+        };
+        opened(state, state.desk.run_once(command, Some(self.once()), render).await?)
+    }
+
+    /// Keeps an answer that no command gave, unless there is one.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub async fn keep(&self, state: &AppState, answer: Answer) -> Result<Answer, Stopped> {
+        self.run(state, KeepAnswer, move |_| answer.clone()).await
+    }
+
+    /// The answer that was given before.
+    ///
+    /// # Errors
+    /// As [`replayed`].
+    pub async fn replay(&self, state: &AppState) -> Result<Option<Answer>, Stopped> {
+        let found = state.desk.replay(&self.once()).await;
+        self.asked.store(!matches!(found, Ok(None)), Ordering::Relaxed);
+        found?.map(|answer| opened(state, answer)).transpose()
+    }
+}
+
+fn opened(state: &AppState, answer: Answer) -> Result<Answer, Stopped> {
+    let body = state.seal.open(&answer.body);
+    let body = body.ok_or_else(|| Stopped::Unavailable("a kept answer cannot be opened".to_owned()))?;
+    Ok(Answer { body, ..answer })
+}
+
+/// Where the key of a request is left for the layer around its handler.
+#[derive(Clone)]
+pub struct Slot {
+    keys: Keys,
+    key: Arc<OnceLock<Arc<Key>>>,
+}
+
+impl Slot {
+    /// For a request with a key.
+    #[must_use]
+    pub fn new(keys: Keys) -> Self {
+        Self { keys, key: Arc::default() }
+    }
+
+    /// The key, where the request was read and nothing has been answered under it.
+    #[must_use]
+    pub fn unasked(&self) -> Option<&Key> {
+        self.key.get().map(|key| &**key).filter(|key| !key.asked.load(Ordering::Relaxed))
     }
 }
 
@@ -105,30 +212,40 @@ impl FromRequest<AppState> for Attempt {
     type Rejection = Fault;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Fault> {
-        let key = key(request.headers())?;
+        let word = word(request.headers())?;
         let path = caller::path(request.extensions(), request.uri()).to_owned();
-        let Some(key) = key else {
-            return Ok(Self { once: None, path, bytes: read(request).await? });
+        let Some(word) = word else {
+            return Ok(Self { key: None, path, bytes: read(request).await? });
         };
         let (parts, body) = request.into_parts();
-        // A bad token is the handler's to refuse; here it only means that nobody is signed in.
-        let caller = caller::of(&parts, state).await.unwrap_or(MaybeCaller(None)).0;
-        let caller = caller.map_or(0, |caller| caller.user.0);
-        let key = format!("{caller:x} {} {path} {key}", parts.method);
+        let slot = parts.extensions.get::<Slot>().cloned().unwrap_or_else(|| Slot::new(Keys::OF_CALLERS));
+        let owner = owner(&parts, slot.keys, state).await;
+        let (method, route) = (parts.method.clone(), (slot.keys.route)(parts.uri.path()).to_owned());
         let bytes = read(Request::from_parts(parts, body)).await?;
         let request = digest(&state.settings.jwt_secret, &bytes);
-        Ok(Self { once: Some(Once { key, request }), path, bytes })
+        let key = Arc::new(Key { owner, method, route, word, request, asked: Arc::default() });
+        let _ = slot.key.set(key.clone());
+        Ok(Self { key: Some(key), path, bytes })
     }
 }
 
+async fn owner(parts: &Parts, keys: Keys, state: &AppState) -> Owner {
+    if keys.anybody {
+        return Owner::Anybody;
+    }
+    // A bad token is the handler's to refuse; here it only means that nobody is signed in.
+    let caller = caller::of(parts, state).await.unwrap_or(MaybeCaller(None)).0;
+    Owner::Caller(caller.map(|caller| caller.user))
+}
+
 /// The key a request carries; an empty one counts as none.
-fn key(headers: &HeaderMap) -> Result<Option<String>, Fault> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.as_bytes().trim_ascii();
-    match key.len() {
+fn word(headers: &HeaderMap) -> Result<Option<String>, Fault> {
+    let Some(value) = headers.get(HEADER) else { return Ok(None) };
+    let word = value.as_bytes().trim_ascii();
+    match word.len() {
         0 => Ok(None),
         // Whatever its bytes mean to who sent them: each is one character, so that no two keys become the same.
-        1..=LONGEST_KEY => Ok(Some(key.iter().copied().map(char::from).collect())),
+        1..=LONGEST_KEY => Ok(Some(word.iter().copied().map(char::from).collect())),
         _ => Err(Fault::BadKey),
     }
 }
@@ -176,7 +293,10 @@ pub async fn run<C: Command>(
     command: C,
     render: impl Fn(Result<&C::Reply, &Refusal>) -> Answer + Send + 'static,
 ) -> Result<Response, Stopped> {
-    let answer = state.desk.run_once(command, attempt.once.clone(), render).await?;
+    let answer = match &attempt.key {
+        Some(key) => key.run(state, command, render).await?,
+        None => state.desk.run_once(command, None, render).await?,
+    };
     Ok(respond(answer))
 }
 
@@ -185,21 +305,9 @@ pub async fn run<C: Command>(
 /// # Errors
 /// As [`run`].
 pub async fn keep(state: &AppState, attempt: &Attempt, answer: Answer) -> Result<Response, Stopped> {
-    match attempt.once {
+    match &attempt.key {
+        Some(key) => key.keep(state, answer).await.map(respond),
         None => Ok(respond(answer)),
-        Some(_) => run(state, attempt, Keep, move |_| answer.clone()).await,
-    }
-}
-
-/// Changes nothing: what is kept is the answer.
-struct Keep;
-
-impl Command for Keep {
-    type Reply = ();
-    const NAME: &'static str = "Keep";
-
-    fn decide(&self, _: &World, _: &mut Context) -> Verdict<()> {
-        Ok(Decision::new(()))
     }
 }
 
@@ -208,12 +316,14 @@ impl Command for Keep {
 /// # Errors
 /// [`Refusal::KeyReused`] when the key was used with another body.
 pub async fn replayed(state: &AppState, attempt: &Attempt) -> Result<Option<Response>, Stopped> {
-    let Some(once) = &attempt.once else { return Ok(None) };
-    Ok(state.desk.replay(once).await?.map(respond))
+    match &attempt.key {
+        Some(key) => Ok(key.replay(state).await?.map(respond)),
+        None => Ok(None),
+    }
 }
 
 /// Says of an answer that it was given before.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Whether a response is an answer that was given before.
 #[must_use]
@@ -224,17 +334,13 @@ pub fn is_replayed(response: &Response) -> bool {
 /// The response of an answer.
 #[must_use]
 pub fn respond(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    let mut response = (status, json, answer.body).into_response();
-    if answer.replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    }
-    response
+    envelope::instead(Response::new(()), answer)
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {
@@ -243,18 +349,18 @@ mod tests {
 
     #[test]
     fn an_empty_key_is_none_and_a_long_one_is_refused() {
-        assert_eq!(key(&HeaderMap::new()), Ok(None));
-        assert_eq!(key(&headers("idempotency-key", "  ")), Ok(None));
-        assert_eq!(key(&headers("idempotency-key", " a ")), Ok(Some("a".to_owned())));
-        assert_eq!(key(&headers("idempotency-key", &"k".repeat(255))), Ok(Some("k".repeat(255))));
-        assert_eq!(key(&headers("idempotency-key", &"k".repeat(256))), Err(Fault::BadKey));
+        assert_eq!(word(&HeaderMap::new()), Ok(None));
+        assert_eq!(word(&headers("idempotency-key", "  ")), Ok(None));
+        assert_eq!(word(&headers("idempotency-key", " a ")), Ok(Some("a".to_owned())));
+        assert_eq!(word(&headers("idempotency-key", &"k".repeat(255))), Ok(Some("k".repeat(255))));
+        assert_eq!(word(&headers("idempotency-key", &"k".repeat(256))), Err(Fault::BadKey));
     }
 
     #[test]
     fn a_key_may_be_of_any_bytes_and_each_is_another() {
         let keys = [&b"\xc3\xa9"[..], b"\xe9", b"e", "주문".as_bytes()].map(|bytes| {
             let value = HeaderValue::from_bytes(bytes).expect("a header");
-            key(&HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), value)])).expect("a key")
+            word(&HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), value)])).expect("a key")
         });
         let distinct: std::collections::BTreeSet<_> = keys.iter().flatten().collect();
         assert_eq!(distinct.len(), 4, "{keys:?}");

@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::messages::Carriers;
 use crate::observe::Meters;
 use crate::passwords::Passwords;
+use crate::seal::Seal;
 use crate::seat_pages::SeatPages;
 use crate::tickets::TicketKey;
 use crate::tiketi::socket::Sockets;
@@ -147,6 +148,8 @@ pub struct Shared {
     pub tokens: Tokens,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
+    /// Seals the answers that are kept.
+    pub seal: Seal,
     /// Who waits for what.
     pub rooms: WaitingRoom,
     /// Those who take money.
@@ -182,6 +185,7 @@ impl AppState {
         Self(Arc::new(Shared {
             tokens: Tokens::new(&settings.jwt_secret, settings.access_seconds, settings.refresh_seconds),
             passwords: Passwords::new(settings.password_threads),
+            seal: Seal::derive(&settings.jwt_secret),
             tickets: TicketKey::derive(&settings.jwt_secret),
             limits: Limits::new(settings.dialects.iter().flat_map(|dialect| dialect.limits())),
             meters: Meters::default(),

@@ -325,6 +325,34 @@ async fn a_key_makes_a_request_happen_once() {
 }
 
 #[tokio::test]
+async fn kept_tokens_cannot_be_read_from_the_store() {
+    let edge = Edge::open(|_| ()).await;
+    let ask = async |path: &str, body: &Value| {
+        edge.ask(Method::POST, path, "", &[("idempotency-key", "k")], Some(&body.to_string())).await.json()
+    };
+    let known = json!({"email": "x@example.com", "password": "a long password", "name": "x"});
+    ask("/api/auth/register", &known).await;
+    let session = ask("/api/auth/login", &known).await;
+    assert_eq!(session, ask("/api/auth/login", &known).await, "it is kept");
+    let renewed = ask("/api/auth/refresh", &json!({"refresh_token": session["refresh_token"]})).await;
+    let sail = ask("/auth/login", &known).await;
+    let tokens = [
+        &session["access_token"],
+        &session["refresh_token"],
+        &renewed["access_token"],
+        &sail["accessToken"],
+        &sail["refreshToken"],
+    ];
+    let files = std::fs::read_dir(&edge.folder).expect("the folder of the store");
+    let stored: Vec<u8> =
+        files.flat_map(|file| std::fs::read(file.expect("a file").path()).expect("its bytes")).collect();
+    assert!(stored.windows(13).any(|bytes| bytes == b"x@example.com"), "this is the store");
+    for token in tokens.map(|token| token.as_str().expect("a token").as_bytes()) {
+        assert!(!stored.windows(token.len()).any(|bytes| bytes == token), "a token is stored in clear");
+    }
+}
+
+#[tokio::test]
 async fn limits_count_down_and_refuse_with_the_time_to_wait() {
     let edge = Edge::open(|settings| settings.rate_limits = true).await;
     let login = async || edge.post("/api/auth/login", "", &json!({"email": "", "password": ""})).await;

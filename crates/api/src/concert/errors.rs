@@ -10,6 +10,7 @@ use http::header::RETRY_AFTER;
 use serde::Serialize;
 use serde_json::json;
 
+use super::route;
 use crate::around::Around;
 use crate::envelope;
 use crate::fault::{self, Fault};
@@ -138,6 +139,7 @@ impl ApiError {
                 (StatusCode::BAD_REQUEST, text)
             }
             Fault::Unauthorized => (StatusCode::UNAUTHORIZED, text::TOKEN),
+            Fault::KeyReused => (StatusCode::CONFLICT, text::KEY_REUSED),
             Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, text::TOO_LARGE),
             Fault::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, text::RATE_LIMITED),
             Fault::UnknownPath => (StatusCode::NOT_FOUND, text::UNKNOWN_PATH),
@@ -180,12 +182,10 @@ impl IntoResponse for ApiError {
 
 /// What is said of a malformed request to a path.
 fn malformed(path: &str) -> &'static str {
-    match path {
+    match route(path) {
         "/api/token" => text::USER,
         "/api/concert/seat" => text::DATE,
-        "/api/payment" | "/api/payments" | "/api/payment/recharge" | "/api/payments/recharge" | "/api/balance" => {
-            text::MONEY
-        }
+        "/api/payment" | "/api/payment/recharge" | "/api/balance" => text::MONEY,
         _ => text::RESERVATION,
     }
 }

@@ -15,6 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::around::AroundLayer;
 use crate::fault;
 use crate::limits::Rule;
+use crate::once::Keys;
+use crate::settle::Settle;
 use crate::state::AppState;
 
 /// The route table.
@@ -26,16 +28,28 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(payment::routes())
 }
 
+/// The route by the first of its names.
+fn route(path: &str) -> &str {
+    match path {
+        "/api/reservation" => "/api/reservations",
+        "/api/payments" => "/api/payment",
+        "/api/payments/recharge" => "/api/payment/recharge",
+        _ => path,
+    }
+}
+
 /// How often what may be asked: the line is the limit.
 pub(crate) fn limits() -> Vec<Rule> {
     Vec::new()
 }
 
 /// The routes with the layers of this dialect.
-pub(crate) fn router(_: &AppState) -> Router<AppState> {
+pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    routes.layer((AroundLayer(errors::Envelope), CatchPanicLayer::custom(errors::panicked)))
+    let keys = Keys { anybody: true, route };
+    let settle = Settle { state: state.clone(), keys, envelope: errors::Envelope };
+    routes.layer((settle, CatchPanicLayer::custom(errors::panicked)))
 }
 
 /// What answers where this dialect has no route.

@@ -75,7 +75,7 @@ async fn pay(
     filled(&user_id, text::MONEY)?;
     filled(&reservation_id, text::MONEY)?;
     let stated = amount(stated, Won::ZERO, text::MONEY)?;
-    let attempt = posted.attempt.of_anybody("/api/payment");
+    let attempt = posted.attempt;
     // A token that has ended since the answer was given: it is part of the same body, so it was good then.
     if token.is_some()
         && let Some(answer) = replayed(&state, &attempt, text::MONEY).await?
@@ -157,7 +157,7 @@ async fn recharge(
     }
     let user = user.ok_or(ApiError::bad(text::MONEY))?;
     let recharged = move |wallet: &Wallet| Recharged { user_id: user_id.clone(), new_balance: wallet.balance.0 };
-    act(&state, &posted.attempt.of_anybody("/api/payment/recharge"), TopUp { user, amount }, text::MONEY, recharged)
+    act(&state, &posted.attempt, TopUp { user, amount }, text::MONEY, recharged)
         .await
 }
 

@@ -90,8 +90,8 @@ async fn reserve(
     filled(&user_id, text::RESERVATION)?;
     let date = calendar::parse(&date).ok_or_else(bad)?;
     let seat = seat_number.ordinal().ok_or_else(bad)?;
-    let attempt = posted.attempt.of_anybody("/api/reservations");
-    // Where the token is in the body, it was good when the same request was answered, and may have ended since.
+    let attempt = posted.attempt;
+    // The turn is over when the same request comes again. So may be a token in its body, which was good then.
     if token.is_some()
         && let Some(answer) = replayed(&state, &attempt, text::RESERVATION).await?
     {
@@ -100,8 +100,9 @@ async fn reserve(
     let user = ids::parse_user(user_id.trim());
     let shown = token::shown(&state, user, token.as_deref(), &headers).await?;
     let user = user.filter(|_| shown.queue).ok_or(ApiError::token())?;
-    // Before the turn is waited for: it is over when the same request comes again.
-    if let Some(answer) = replayed(&state, &attempt, text::RESERVATION).await? {
+    if token.is_none()
+        && let Some(answer) = replayed(&state, &attempt, text::RESERVATION).await?
+    {
         return Ok(answer);
     }
     if shown.served {

@@ -163,7 +163,7 @@ async fn issue(State(state): State<AppState>, posted: Posted<Wish>) -> Result<Re
         None => None,
     };
     let user = known.ok_or(ApiError::bad(text::USER))?.id;
-    let attempt = posted.attempt.of_anybody("/api/token");
+    let attempt = posted.attempt;
     if let Some(answer) = replayed(&state, &attempt, text::USER).await? {
         return Ok(answer);
     }
@@ -201,7 +201,7 @@ struct Turn {
     )
 )]
 async fn peek(State(state): State<AppState>, posted: Posted<Peek>) -> Result<Response, ApiError> {
-    let attempt = posted.attempt.of_anybody("/api/token/peek");
+    let attempt = posted.attempt;
     // The token is in the body: it was good when the same request was answered, and may have ended since.
     if let Some(answer) = replayed(&state, &attempt, text::RESERVATION).await? {
         return Ok(answer);

@@ -170,6 +170,7 @@ impl From<Fault> for ApiError {
                 let loc = vec!["body".into(), Step::Name(field.clone().into())];
                 return Self::invalid(vec![Issue { loc, msg: issue.clone().into(), kind: "value_error" }]);
             }
+            Fault::KeyReused => return (&Refusal::KeyReused).into(),
             Fault::BadKey => {
                 let msg = "Should be at most 255 bytes long";
                 return Self::invalid(vec![Issue::new("header", "idempotency-key", "string_too_long", msg)]);

@@ -41,7 +41,7 @@ async fn issue(
 ) -> Result<Response, ApiError> {
     let order = read(&body, &headers, caller.as_ref())?;
     let meaning = (&order.theater, &order.title, order.price.0, order.quantity, &order.memo, &order.holder);
-    let attempt = attempt.of_anybody("/tickets/issue").meaning(&state, &meaning);
+    let attempt = attempt.meaning(&state, &meaning);
     let summary =
         Summary { theater_name: order.theater.clone(), movie_title: order.title.clone(), price_krw: order.price.0 };
     let wire = move |made: &Vec<MovieTicketId>| {

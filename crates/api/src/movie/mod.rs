@@ -19,6 +19,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::around::AroundLayer;
 use crate::fault;
 use crate::limits::Rule;
+use crate::once::Keys;
+use crate::settle::Settle;
 use crate::state::AppState;
 
 /// The route table.
@@ -32,13 +34,14 @@ pub(crate) fn limits() -> Vec<Rule> {
 }
 
 /// The routes with the layers of this dialect.
-pub(crate) fn router(_: &AppState) -> Router<AppState> {
+pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     // To who asks for a ticket of these names there is none; without this the answer would be "wrong method".
     let names = ["/tickets/issue", "/tickets/refund"];
     let routes = names.into_iter().fold(routes, |routes, path| routes.route(path, get(tickets::unknown)));
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    routes.layer((AroundLayer(errors::worded), CatchPanicLayer::custom(errors::panicked)))
+    let settle = Settle { state: state.clone(), keys: Keys::OF_ANYBODY, envelope: errors::worded };
+    routes.layer((settle, CatchPanicLayer::custom(errors::panicked)))
 }
 
 /// What answers where this dialect has no route.

@@ -38,7 +38,7 @@ async fn refund(
     let named = fields.texts("ticket_ids", MOST_REFUNDED as usize);
     let reason = fields.text_or_none("reason", 0..=1_000);
     fields.done()?;
-    let attempt = attempt.of_anybody("/tickets/refund").meaning(&state, &(&named, &reason));
+    let attempt = attempt.meaning(&state, &(&named, &reason));
     let known: Vec<Option<MovieTicketId>> = named.iter().map(|text| read_id(text)).collect();
     let command = RefundTickets { tickets: known.iter().flatten().copied().collect(), reason };
     let wire = move |outcomes: &Vec<RefundOutcome>| {

@@ -107,6 +107,7 @@ impl From<&Fault> for ApiError {
             Fault::Malformed(issue) => (StatusCode::BAD_REQUEST, issue.clone().into()),
             Fault::Field { field, issue } => (StatusCode::BAD_REQUEST, format!("{field}: {issue}").into()),
             Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large".into()),
+            Fault::KeyReused => return Refusal::KeyReused.into(),
             Fault::BadKey => (StatusCode::BAD_REQUEST, "Idempotency-Key must be at most 255 bytes long".into()),
             Fault::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "too many requests".into()),
             Fault::UnknownPath => (StatusCode::NOT_FOUND, "there is nothing at this path".into()),

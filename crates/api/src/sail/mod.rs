@@ -16,6 +16,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::around::AroundLayer;
 use crate::fault;
 use crate::limits::Rule;
+use crate::once::Keys;
+use crate::settle::Settle;
 use crate::state::AppState;
 
 /// The route table.
@@ -34,10 +36,11 @@ pub(crate) fn limits() -> Vec<Rule> {
 }
 
 /// The routes with the layers of this dialect.
-pub(crate) fn router(_: &AppState) -> Router<AppState> {
+pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    routes.layer((AroundLayer(errors::envelope), CatchPanicLayer::custom(errors::panicked)))
+    let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: errors::envelope };
+    routes.layer((settle, CatchPanicLayer::custom(errors::panicked)))
 }
 
 /// What answers where this dialect has no route.

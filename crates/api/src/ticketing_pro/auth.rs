@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::errors::{ApiError, ReadProblems, WriteProblems, act};
+use super::errors::{ApiError, ReadProblems, WriteProblems, act, ok};
 use crate::caller::Caller;
 use crate::email::is_email;
 use crate::once::{self, Posted};
@@ -142,22 +142,28 @@ struct SessionUser {
 /// Signs a person in. An unknown address and a wrong password are not told apart, not by time either.
 #[utoipa::path(
     post, path = "/api/auth/login", tag = "ticketing_pro", request_body = Credentials,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses((status = 200, description = "Tokens", body = Session), ReadProblems, WriteProblems)
 )]
-async fn login(State(state): State<AppState>, posted: Posted<Credentials>) -> Result<Json<Session>, ApiError> {
-    let Credentials { email, password } = posted.body;
+async fn login(State(state): State<AppState>, posted: Posted<Credentials>) -> Result<Response, ApiError> {
+    let Posted { body: Credentials { email, password }, attempt } = posted;
+    // Before the password is looked at, which costs more.
+    if let Some(answer) = once::replayed(&state, &attempt).await? {
+        return Ok(answer);
+    }
     let user = state.desk.user_by_email(&email).await?;
     let stored = user.as_ref().and_then(|user| user.password_hash.clone());
     let fits = state.passwords.verify(password, stored).await?;
     let user = user.filter(|_| fits).ok_or(ApiError::unauthorized("Incorrect email or password"))?;
     let now = state.desk.now();
-    Ok(Json(Session {
+    let session = Session {
         access_token: state.tokens.access(&user, now),
         token_type: "bearer",
         expires_in: state.tokens.access_seconds(),
         refresh_token: state.tokens.refresh(&user, now),
         user: SessionUser { user_id: ids::user(user.id), email: user.email, name: user.name },
-    }))
+    };
+    Ok(once::keep(&state, &attempt, ok(&session)).await?)
 }
 
 /// Who is signed in.
@@ -190,19 +196,21 @@ struct Renewed {
 /// Gives a new access token for a refresh token.
 #[utoipa::path(
     post, path = "/api/auth/refresh", tag = "ticketing_pro", request_body = RefreshToken,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses((status = 200, description = "A new access token", body = Renewed), ReadProblems, WriteProblems)
 )]
-async fn refresh(State(state): State<AppState>, posted: Posted<RefreshToken>) -> Result<Json<Renewed>, ApiError> {
+async fn refresh(State(state): State<AppState>, posted: Posted<RefreshToken>) -> Result<Response, ApiError> {
     let token = read(&state, &posted.body)?;
     if state.desk.token_revoked(token.token).await? {
         return Err(invalid());
     }
     let user = state.desk.user(token.user).await?.ok_or_else(invalid)?;
-    Ok(Json(Renewed {
+    let renewed = Renewed {
         access_token: state.tokens.access(&user, state.desk.now()),
         token_type: "bearer",
         expires_in: state.tokens.access_seconds(),
-    }))
+    };
+    Ok(once::keep(&state, &posted.attempt, ok(&renewed)).await?)
 }
 
 /// What signing out gives.

@@ -207,6 +207,7 @@ impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
         let (code, message): (_, Cow<'static, str>) = match &fault {
             Fault::Field { field, issue } => return Self::field(field, issue.as_str()),
+            Fault::KeyReused => return Refusal::KeyReused.into(),
             Fault::Unauthorized => (code::UNAUTHORIZED, "Authentication is required".into()),
             Fault::NotJson => (code::INVALID_REQUEST, "The body must be application/json".into()),
             Fault::Malformed(issue) => (code::INVALID_REQUEST, issue.clone().into()),

@@ -41,6 +41,8 @@ use self::errors::Envelope;
 use crate::around::AroundLayer;
 use crate::fault::Fault;
 use crate::limits::{self, Rule};
+use crate::once::Keys;
+use crate::settle::Settle;
 use crate::state::AppState;
 
 /// The route table.
@@ -80,10 +82,11 @@ pub(crate) fn limits() -> Vec<Rule> {
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    let (envelope, caught) = (AroundLayer(Envelope(state.clone())), CatchPanicLayer::custom(errors::panicked));
+    let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: Envelope(state.clone()) };
+    let caught = CatchPanicLayer::custom(errors::panicked);
     match state.settings.rate_limits {
-        true => routes.layer((envelope, from_fn_with_state(state.clone(), limits::enforce), caught)),
-        false => routes.layer((envelope, caught)),
+        true => routes.layer((settle, from_fn_with_state(state.clone(), limits::enforce), caught)),
+        false => routes.layer((settle, caught)),
     }
 }
 

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::Time;
-use engine::command::KeepAnswer;
 use engine::id::{EventId, UserId};
 use engine::refusal::Refusal;
 use serde::{Deserialize, Serialize};
@@ -210,11 +209,7 @@ async fn leave(
 
 /// The answer, kept under the key of its request where that has one.
 async fn keep(state: &AppState, attempt: &Attempt, body: &impl Serialize) -> Result<Response, ApiError> {
-    let answer = ok(body);
-    match attempt.once {
-        Some(_) => Ok(once::run(state, attempt, KeepAnswer, move |_| answer.clone()).await?),
-        None => Ok(once::respond(answer)),
-    }
+    Ok(once::keep(state, attempt, ok(body)).await?)
 }
 
 #[cfg(test)]

@@ -128,6 +128,7 @@ impl From<&Fault> for ApiError {
             Fault::NotJson => return Self::malformed("요청 본문은 application/json이어야 합니다."),
             Fault::Malformed(issue) => return Self::malformed(format!("잘못된 요청입니다: {issue}")),
             Fault::Field { field, issue } => return Self::malformed(format!("잘못된 요청입니다: {field} {issue}")),
+            Fault::KeyReused => return Refusal::KeyReused.into(),
             Fault::BadKey => return Self::malformed("Idempotency-Key가 올바르지 않습니다."),
             Fault::TooLarge => ("PAYLOAD_TOO_LARGE", "요청 본문이 너무 큽니다."),
             Fault::RateLimited { .. } => ("RATE_LIMIT_EXCEEDED", "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요."),

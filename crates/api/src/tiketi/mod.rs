@@ -20,6 +20,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::around::AroundLayer;
 use crate::fault;
 use crate::limits::Rule;
+use crate::once::Keys;
+use crate::settle::Settle;
 use crate::state::AppState;
 
 /// The route table.
@@ -42,7 +44,8 @@ pub(crate) fn limits() -> Vec<Rule> {
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
-    let routes = routes.layer((AroundLayer(errors::envelope), CatchPanicLayer::custom(errors::panicked)));
+    let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: errors::envelope };
+    let routes = routes.layer((settle, CatchPanicLayer::custom(errors::panicked)));
     routes.merge(state.sockets.routes(state))
 }
 

@@ -5,7 +5,6 @@ use std::ops::Not;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use engine::command::KeepAnswer;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -186,9 +185,5 @@ async fn leave(
 
 /// The answer, kept under the key of its request where that has one.
 async fn keep(state: &AppState, attempt: &Attempt, body: &impl Serialize) -> Result<Response, ApiError> {
-    let answer = rendered(StatusCode::OK, body);
-    match attempt.once {
-        Some(_) => Ok(once::run(state, attempt, KeepAnswer, move |_| answer.clone()).await?),
-        None => Ok(once::respond(answer)),
-    }
+    Ok(once::keep(state, attempt, rendered(StatusCode::OK, body)).await?)
 }
