@@ -1,7 +1,6 @@
 //! Where webhooks may go: not into the network that this server stands in.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -26,7 +25,7 @@ pub enum BadAddress {
     Private,
 }
 
-/// Reads the address of a webhook. Names are looked at when they are resolved: see [`Public`].
+/// Reads the address of a webhook. Names are looked at when they are resolved: see [`Outside`].
 ///
 /// # Errors
 /// Why it may not go there.
@@ -38,43 +37,50 @@ pub fn check(text: &str, private_too: bool) -> Result<Url, BadAddress> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(BadAddress::Credentials);
     }
-    let host = url.host_str().ok_or(BadAddress::Malformed)?;
-    if private_too {
-        return Ok(url);
-    }
-    if url.scheme() != "https" {
+    if !private_too && url.scheme() != "https" {
         return Err(BadAddress::Plain);
     }
+    // With a dot at its end a name is the same name.
+    let host = url.host_str().ok_or(BadAddress::Malformed)?.trim_end_matches('.');
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
     let local = host == "localhost" || host.ends_with(".localhost");
-    if local || literal.is_some_and(|address| !is_public(address)) {
+    if local && !private_too || literal.is_some_and(|address| !may_go(address, private_too)) {
         return Err(BadAddress::Private);
     }
     Ok(url)
 }
 
-/// Resolves names to public addresses only. It is asked for each connection, so that a name which turns private
-/// after it was looked at leads nowhere.
-pub struct Public;
+/// Resolves names to addresses that webhooks may go to. It is asked for each connection, so that a name which turns
+/// private after it was looked at leads nowhere.
+pub struct Outside {
+    /// Whether private networks are allowed too.
+    pub private_too: bool,
+}
 
-impl Resolve for Public {
+impl Resolve for Outside {
     fn resolve(&self, name: Name) -> Resolving {
+        let private_too = self.private_too;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<_> = found.filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
+            let allowed: Vec<_> = found.filter(|address| may_go(address.ip(), private_too)).collect();
+            if allowed.is_empty() {
                 return Err(BadAddress::Private.into());
             }
-            let addresses: Addrs = Box::new(public.into_iter());
+            let addresses: Addrs = Box::new(allowed.into_iter());
             Ok(addresses)
         })
     }
 }
 
-impl Public {
-    /// For a client.
-    pub fn resolver() -> Arc<Self> {
-        Arc::new(Self)
+/// Whether a webhook may go to an address. Link-local ones, where clouds tell machines their secrets, it may not ever.
+fn may_go(address: IpAddr, private_too: bool) -> bool {
+    is_public(address) || private_too && !is_link_local(address)
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
     }
 }
 
@@ -164,10 +170,15 @@ mod tests {
             "https://localhost/",
             "https://LOCALHOST:8443/",
             "https://a.localhost/",
-            "https://169.254.169.254/latest/meta-data",
+            "https://localhost./",
+            "https://a.localhost.:8443/",
+            "https://127.0.0.1./",
         ] {
             assert_eq!(check(private, false), Err(BadAddress::Private), "{private}");
             assert!(check(private, true).is_ok(), "{private}");
+        }
+        for local in ["https://169.254.169.254/latest/meta-data", "http://[fe80::1]/", "http://[::ffff:169.254.1.1]/"] {
+            assert_eq!(check(local, true), Err(BadAddress::Private), "{local}");
         }
         assert_eq!(check("http://example.com/", false), Err(BadAddress::Plain));
         assert_eq!(check("https://user:pass@example.com/", true), Err(BadAddress::Credentials));
@@ -178,8 +189,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_of_a_private_address_resolves_to_nothing() {
-        let found = Public.resolve("localhost".parse().expect("a name")).await;
-        assert!(found.is_err());
+    async fn a_name_of_a_private_address_resolves_where_that_is_allowed_only() {
+        for (private_too, found) in [(false, false), (true, true)] {
+            let resolved = Outside { private_too }.resolve("localhost".parse().expect("a name")).await;
+            assert_eq!(resolved.is_ok(), found);
+        }
     }
 }

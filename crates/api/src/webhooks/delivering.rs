@@ -1,12 +1,13 @@
 //! One delivery: sent, signed, and what came of it noted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::id::DeliveryId;
 use engine::webhooks::{Delivery, DeliveryState, SettleDelivery, Tried, Webhook};
 use reqwest::redirect::Policy;
 
-use super::address::{Public, check};
+use super::address::{Outside, check};
 use crate::errands::ErrandFailed;
 use crate::gateway::WebhookSecret;
 use crate::ids;
@@ -40,9 +41,9 @@ impl Messenger {
             .user_agent(concat!("maepyo/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .no_proxy()
+            .dns_resolver(Arc::new(Outside { private_too }))
             .connect_timeout(CONNECT)
             .timeout(ALL);
-        let client = if private_too { client } else { client.dns_resolver(Public::resolver()) };
         let client = client.build().map_err(|error| error.without_url().to_string())?;
         Ok(Self { client, private_too })
     }
