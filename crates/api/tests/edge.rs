@@ -353,6 +353,23 @@ async fn kept_tokens_cannot_be_read_from_the_store() {
 }
 
 #[tokio::test]
+async fn editors_at_once_all_have_their_say() {
+    let edge = Edge::open(|_| ()).await;
+    let admin = edge.person("a@example.com", Role::Admin).await;
+    let made = edge.post("/api/events", &admin, &event()).await.ok();
+    let path = format!("/api/events/{}", made["event_id"].as_str().expect("an id"));
+    let fields = ["title", "description", "category", "venue", "location", "address", "artist_name", "image_url"];
+    let change = async |field: &str| {
+        edge.ask(Method::PATCH, &path, &admin, &[], Some(&json!({field: "changed"}).to_string())).await.ok()
+    };
+    futures_util::future::join_all(fields.map(change)).await;
+    let changed = edge.get(&path, &admin).await.ok();
+    for field in fields {
+        assert_eq!(changed[field], "changed", "{field}");
+    }
+}
+
+#[tokio::test]
 async fn limits_count_down_and_refuse_with_the_time_to_wait() {
     let edge = Edge::open(|settings| settings.rate_limits = true).await;
     let login = async || edge.post("/api/auth/login", "", &json!({"email": "", "password": ""})).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use desk::{EventQuery, EventSort, Time, Unavailable};
+use desk::{EventQuery, EventSort, Stopped, Time, Unavailable};
 use engine::catalogue::{CancelEvent, CreateEvent, DeleteEvent, Editor, Event, EventStatus, PublishEvent, UpdateEvent};
 use engine::id::EventId;
 use engine::people::Role;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::errors::{ApiError, ReadProblems, WriteProblems, act};
+use super::errors::{ApiError, ReadProblems, WriteProblems, act, ok};
 use super::event_input::{self, EventInput};
 use super::wire::{EventBody, EventDetail};
 use crate::caller::{Caller, MaybeCaller};
@@ -21,6 +21,9 @@ use crate::ids;
 use crate::once::{self, Attempt, Bare, Posted};
 use crate::query::{Page, Query};
 use crate::state::AppState;
+
+/// How often a change is made again that others came before: each time one of them has made theirs.
+const MOST_TRIES: u32 = 16;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
@@ -249,20 +252,28 @@ async fn change(
     if let Some(answer) = once::replayed(&state, &posted.attempt).await? {
         return Ok(answer);
     }
-    let event = state.desk.event(read_id(&event_id)?).await?.ok_or(ApiError::not_found("event"))?;
-    editor.may_change(&event)?;
-    let billing = posted.body.billing(event.billing.clone())?;
-    let offer = posted.body.changed_offer(&event)?;
-    let (event_id, version) = (event.id, event.version);
-    let command = UpdateEvent { editor, event: event_id, version, billing, offer };
+    let event = apply(&state, editor, read_id(&event_id)?, &posted.body).await?;
     let stocks = state.desk.stocks(&[event.id]).await?;
-    let free = free(&state, &event).await?;
-    act(&state, &posted.attempt, command, move |event| {
-        // A new offer is a draft's, of which nothing is sold.
-        let free = if event.status == EventStatus::Draft { event.offer.total() } else { free };
-        EventDetail::new(event, free, &stocks)
-    })
-    .await
+    // A new offer is a draft's, of which nothing is sold.
+    let free = if event.status == EventStatus::Draft { event.offer.total() } else { free(&state, &event).await? };
+    Ok(once::keep(&state, &posted.attempt, ok(&EventDetail::new(&event, free, &stocks))).await?)
+}
+
+/// Changes what `input` names. What others change meanwhile stays, where it does not name that too: then the change is
+/// made again, from what is there now. It comes to the same however often it is made.
+async fn apply(state: &AppState, editor: Editor, id: EventId, input: &EventInput) -> Result<Arc<Event>, ApiError> {
+    let mut event = state.desk.event(id).await?;
+    for _ in 0..MOST_TRIES {
+        let old = event.ok_or(ApiError::not_found("event"))?;
+        editor.may_change(&old)?;
+        let (billing, offer) = (input.billing(old.billing.clone())?, input.changed_offer(&old)?);
+        match state.desk.run(UpdateEvent { editor, event: id, version: old.version, billing, offer }).await {
+            Err(Stopped::Refused(refusal)) if refusal == UpdateEvent::OUTDATED => {}
+            changed => return Ok(changed?),
+        }
+        event = state.desk.stored_events(&[id]).await?.pop();
+    }
+    Err(UpdateEvent::OUTDATED.into())
 }
 
 /// Puts a draft on sale.

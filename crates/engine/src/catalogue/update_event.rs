@@ -22,6 +22,11 @@ pub struct UpdateEvent {
     pub offer: Option<NewOffer>,
 }
 
+impl UpdateEvent {
+    /// The refusal of a change that was made from another version than the one there is.
+    pub const OUTDATED: Refusal = Refusal::EventState { state: "changed by someone else meanwhile" };
+}
+
 impl Command for UpdateEvent {
     type Reply = Arc<Event>;
     const NAME: &'static str = "UpdateEvent";
@@ -32,7 +37,7 @@ impl Command for UpdateEvent {
             return Err(Refusal::EventState { state: "cancelled" }.into());
         }
         if event.version != self.version {
-            return Err(Refusal::EventState { state: "changed by someone else meanwhile" }.into());
+            return Err(Self::OUTDATED.into());
         }
         self.billing.check()?;
         let mut changed = event.changed(cx.now);
