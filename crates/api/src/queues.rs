@@ -1,6 +1,5 @@
 //! How each dialect's queue lets people in, and how it turns a purchase away.
 
-use axum::response::Response;
 use desk::{Span, Stopped};
 use engine::id::{EventId, UserId};
 use engine::lanes::LanePolicy;
@@ -8,7 +7,6 @@ use engine::refusal::Refusal;
 use waiting_room::{Door, Policies, Turned};
 
 use crate::dialects::Dialect;
-use crate::once::{self, Attempt};
 use crate::state::{ApiSettings, AppState};
 
 /// How long a token of `concert` lives.
@@ -39,24 +37,13 @@ pub(crate) fn policies(settings: &ApiSettings) -> Policies {
     }
 }
 
-/// Asks whether a person may buy now. Gives the answer this attempt has had before where there is one, whoever's turn
-/// it is by now.
+/// Lets a person buy whose turn it is.
 ///
 /// # Errors
 /// [`Refusal::MustWait`] for who has to wait. It is kept under no key: the same request is to be sent again, and heard.
-pub(crate) async fn admit(
-    state: &AppState,
-    attempt: &Attempt,
-    door: Door,
-    event: EventId,
-    user: UserId,
-) -> Result<Option<Response>, Stopped> {
-    match state.rooms.may_buy(door, Some(event), user).await {
-        Ok(()) => Ok(None),
-        Err(Turned::Stopped(stopped)) => Err(stopped),
-        Err(Turned::Wait(_)) => match once::replayed(state, attempt).await? {
-            None => Err(Refusal::MustWait.into()),
-            answered => Ok(answered),
-        },
-    }
+pub(crate) async fn admit(state: &AppState, door: Door, event: EventId, user: UserId) -> Result<(), Stopped> {
+    state.rooms.may_buy(door, Some(event), user).await.map_err(|turned| match turned {
+        Turned::Stopped(stopped) => stopped,
+        Turned::Wait(_) => Refusal::MustWait.into(),
+    })
 }

@@ -216,9 +216,7 @@ async fn reserve(
         return Ok(answer);
     }
     let event = concert(&state, id).await?;
-    if let Some(answered) = queues::admit(&state, &attempt, Door::Sail, event.id, caller.user).await? {
-        return Ok(answered);
-    }
+    queues::admit(&state, Door::Sail, event.id, caller.user).await?;
     let ordinals: Option<Vec<u32>> = seats.iter().map(|seat| event.id.ordinal(*seat)).collect();
     let command = HoldSeats {
         user: caller.user,

@@ -222,10 +222,8 @@ async fn reserve(
         rules: rules(&state, MOST),
     };
     // What nobody could have is refused as that, whoever's turn it is.
-    if command.check_shape().is_ok()
-        && let Some(answered) = queues::admit(&state, &attempt, Door::Tiketi, id, caller.user).await?
-    {
-        return Ok(answered);
+    if command.check_shape().is_ok() {
+        queues::admit(&state, Door::Tiketi, id, caller.user).await?;
     }
     let made = event.clone();
     let wire = move |made_of: &Vec<Reservation>| {

@@ -70,10 +70,8 @@ async fn create(
         rules: rules(&state, MOST),
     };
     // What nobody could have is refused as that, whoever's turn it is.
-    if command.check_shape().is_ok()
-        && let Some(answered) = queues::admit(&state, &attempt, Door::Tiketi, id, caller.user).await?
-    {
-        return Ok(answered);
+    if command.check_shape().is_ok() {
+        queues::admit(&state, Door::Tiketi, id, caller.user).await?;
     }
     let wire = |made: &Vec<Reservation>| made.first().map(wire::made);
     act(&state, &attempt, command, StatusCode::CREATED, wire, |refusal| refusal.into()).await
