@@ -164,6 +164,9 @@ fn rfc3339(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).expect("a moment of this century").to_string()
 }
 
+/// Lets webhooks lead to this machine.
+const HOME: (&str, &str) = ("MAEPYO_WEBHOOKS_ALLOW_PRIVATE", "on");
+
 async fn webhook(client: &Client, who: &Login, receiver: &Receiver, events: &[&str]) -> Value {
     client.post("/api/webhooks", who, json!({"url": receiver.url(), "events": events})).await.expect(200)
 }
@@ -177,7 +180,7 @@ fn told(request: &Request) -> (String, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_fails_is_told_everything_in_order_and_signed() {
     let store = Store::fresh().await;
-    let server = Server::start(&store).await;
+    let server = Server::start_with(&store, &[HOME]).await;
     let client = server.client();
     let admin = client.admin().await;
     let event = put_seats_on_sale(client, &admin, 1, 10).await;
@@ -225,7 +228,7 @@ async fn organizer(client: &Client, admin: &Login, name: &str) -> Login {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn organizers_hear_of_their_own_events_only() {
     let store = Store::fresh().await;
-    let server = Server::start(&store).await;
+    let server = Server::start_with(&store, &[HOME]).await;
     let client = server.client();
     let admin = client.admin().await;
     let olga = organizer(client, &admin, "olga").await;
@@ -309,7 +312,7 @@ async fn two_servers_send_each_message_once() {
     let store = Store::fresh().await;
     let (office, receiver) = (PostOffice::open(&[]).await, Receiver::start(&[]).await);
     let url = office.url();
-    let settings = [("MAEPYO_SMTP_URL", url.as_str())];
+    let settings = [("MAEPYO_SMTP_URL", url.as_str()), HOME];
     let servers = [Server::start_with(&store, &settings).await, Server::start_with(&store, &settings).await];
     let client = servers[0].client();
     let admin = client.admin().await;

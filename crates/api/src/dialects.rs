@@ -1,11 +1,13 @@
 //! The dialects: which there are, and what each brings to the router.
 
 use axum::Router;
+use axum::routing::any;
 use utoipa::openapi::OpenApi;
 
-use crate::limits::Rule;
+use crate::around::AroundLayer;
+use crate::limits::{PerMinute, Rule};
 use crate::state::AppState;
-use crate::{concert, movie, sail, ticketing_pro, tiketi};
+use crate::{concert, fault, movie, sail, ticketing_pro, tiketi};
 
 /// A wire dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,18 +69,44 @@ impl Dialect {
         }
     }
 
+    /// Where its paths begin, and no other dialect's.
+    fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Movie => &["/tickets"],
+            Self::Concert => &["/api/token", "/api/concert", "/api/reservation", "/api/reservations", "/api/balance"],
+            Self::Sail => &["/auth", "/concerts", "/points", "/reservation", "/payment"],
+            Self::Tiketi => &["/api/v1"],
+            // All the others are left to it.
+            Self::TicketingPro => &[],
+        }
+    }
+
+    /// What answers, beside other dialects, where it has no route: the paths that can only be meant for it.
+    pub(crate) fn unknown(self) -> Router<AppState> {
+        let beneath = |routes: Router<AppState>, prefix: &&str| {
+            let paths = [(*prefix).to_owned(), format!("{prefix}/"), format!("{prefix}/{{*rest}}")];
+            paths.iter().fold(routes, |routes, path| routes.route(path, any(fault::unknown_path)))
+        };
+        self.worded(self.prefixes().iter().fold(Router::new(), beneath))
+    }
+
+    /// Routes whose faults are worded as the dialect does.
+    fn worded(self, routes: Router<AppState>) -> Router<AppState> {
+        match self {
+            Self::Movie => routes.layer(AroundLayer(movie::worded)),
+            Self::Concert => routes.layer(AroundLayer(concert::Envelope)),
+            Self::Sail => routes.layer(AroundLayer(sail::envelope)),
+            Self::Tiketi => routes.layer(AroundLayer(tiketi::envelope)),
+            Self::TicketingPro => routes,
+        }
+    }
+
     /// What answers, at an address of its own, where it has no route; `known` are those it has.
     pub(crate) fn unmatched(self, known: Router, state: &AppState) -> Router {
-        let worded = match self {
-            Self::Movie => movie::unmatched(),
-            Self::Concert => concert::unmatched(),
-            Self::Sail => sail::unmatched(),
-            Self::Tiketi => tiketi::unmatched(),
-            Self::TicketingPro => {
-                return Router::new().fallback_service(ticketing_pro::unmatched(known, state.clone()));
-            }
-        };
-        worded.with_state(state.clone())
+        match self {
+            Self::TicketingPro => Router::new().fallback_service(ticketing_pro::unmatched(known, state.clone())),
+            other => other.worded(Router::new().fallback(fault::unknown_path)).with_state(state.clone()),
+        }
     }
 
     /// The description of its routes.
@@ -93,13 +121,11 @@ impl Dialect {
     }
 
     /// Its rate limits.
-    pub(crate) fn limits(self) -> Vec<Rule> {
+    pub(crate) fn limits(self, per_minute: &PerMinute) -> Vec<Rule> {
         match self {
-            Self::Movie => movie::limits(),
-            Self::Concert => concert::limits(),
-            Self::Sail => sail::limits(),
-            Self::Tiketi => tiketi::limits(),
-            Self::TicketingPro => ticketing_pro::limits(),
+            Self::TicketingPro => ticketing_pro::limits(per_minute),
+            // Their clients know of none: where there is a line, it is the limit.
+            Self::Movie | Self::Concert | Self::Sail | Self::Tiketi => Vec::new(),
         }
     }
 }

@@ -67,10 +67,12 @@ pub fn router(state: AppState) -> Router {
     let dialects = &state.settings.dialects;
     let spoken = dialects.iter().map(|dialect| dialect.routes(&state));
     let all = spoken.fold(operations::routes(), Router::merge);
-    // What no route knows is answered by the house dialect, in its error shape.
+    // What no route knows is answered by the dialect that it can only be meant for, else by the house's.
     let known = all.clone().with_state(state.clone());
+    let unknown = dialects.iter().map(|dialect| dialect.unknown()).fold(Router::new(), Router::merge);
+    let unknown = unknown.fallback_service(ticketing_pro::unmatched(known, state.clone()));
     let all = all.merge(description::pages(dialects));
-    dressed(all.fallback_service(ticketing_pro::unmatched(known, state.clone())), state)
+    dressed(all.fallback_service(unknown.with_state(state.clone())), state)
 }
 
 /// What this server answers at an address that one dialect has for itself.

@@ -1,36 +1,61 @@
-//! Rate limits: so many requests a minute from one client, by path.
+//! Rate limits: so many requests in a minute from one client, by path.
+//!
+//! A client's minute begins with its first request, and it has all of them again when that minute is over: what
+//! `X-RateLimit-Reset` says, and no more than that many in it.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use desk::{Span, Time};
 use engine::id::UserId;
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
 use http::{Extensions, HeaderMap, HeaderName, Method};
+use parking_lot::Mutex;
+use serde::Deserialize;
 
 use crate::caller::{self, MaybeCaller};
 use crate::fault::Fault;
 use crate::state::AppState;
 
-/// After how many requests clients that were not seen for a minute are forgotten.
-const TIDY_EVERY: u32 = 4096;
+/// How long a limit counts.
+const MINUTE: Span = Span::seconds(60);
+
+/// The most clients a rule counts by themselves; those who come when there are as many share one count.
+const MOST_CLIENTS: usize = 65_536;
+
+/// How many requests a minute a client may send; 0 for as many as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct PerMinute {
+    /// `POST /api/auth/login`
+    pub login: u32,
+    /// `POST /api/auth/register`
+    pub register: u32,
+    /// `POST /api/bookings`
+    pub bookings: u32,
+    /// `POST /api/payment/create-intent`
+    pub create_intent: u32,
+    /// `GET /api/events`
+    pub events: u32,
+    /// `GET /api/search/events`
+    pub search: u32,
+}
+
+impl PerMinute {
+    /// What clients know.
+    pub const USUAL: Self = Self { login: 10, register: 5, bookings: 20, create_intent: 30, events: 100, search: 60 };
+}
 
 /// How often something may be asked.
 #[derive(Debug, Clone)]
 pub struct Rule {
     /// The method.
     pub method: Method,
-    /// The paths, as routes are written; they share the limit.
-    pub paths: &'static [&'static str],
-    /// How many requests a minute.
-    pub per_minute: NonZeroU32,
+    /// The path, as routes are written.
+    pub path: &'static str,
+    /// How many requests a minute; 0 for as many as one likes.
+    pub per_minute: u32,
 }
 
 /// A client: the person who is signed in, else an address.
@@ -38,23 +63,40 @@ pub struct Rule {
 enum Client {
     User(UserId),
     Address(IpAddr),
+    /// Everybody for whom there is no room.
+    Other,
 }
 
-type Limiter = RateLimiter<Client, DefaultKeyedStateStore<Client>, DefaultClock, StateInformationMiddleware>;
+/// The minute of a client.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    ends: Time,
+    requests: u32,
+}
+
+/// A rule and what was asked of it.
+struct Limit {
+    rule: Rule,
+    windows: Mutex<Windows>,
+}
+
+/// The minutes of all clients.
+struct Windows {
+    by_client: HashMap<Client, Window>,
+    /// When those that are over are forgotten next, which takes a look at all of them.
+    tidied: Time,
+}
 
 /// The limits in force.
-pub struct Limits {
-    rules: Vec<(Rule, Limiter)>,
-    until_tidy: AtomicU32,
-}
+pub struct Limits(Vec<Limit>);
 
 /// What a limit said of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Verdict {
     limit: u32,
     remaining: u32,
-    /// Seconds until as much is allowed as ever; for a refused request, until it would be let through.
-    reset_in: u64,
+    /// When as much is allowed as ever.
+    reset: Time,
     allowed: bool,
 }
 
@@ -62,59 +104,71 @@ impl Limits {
     /// Limits by these rules.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
-        let limiter = |rule: Rule| {
-            let limiter = RateLimiter::keyed(Quota::per_minute(rule.per_minute));
-            (rule, limiter.with_middleware::<StateInformationMiddleware>())
-        };
-        Self { rules: rules.into_iter().map(limiter).collect(), until_tidy: AtomicU32::new(TIDY_EVERY) }
+        let windows = || Mutex::new(Windows { by_client: HashMap::new(), tidied: Time::NEVER });
+        let in_force = rules.into_iter().filter(|rule| rule.per_minute > 0);
+        Self(in_force.map(|rule| Limit { rule, windows: windows() }).collect())
     }
 
-    fn rule(&self, method: &Method, path: &str) -> Option<&(Rule, Limiter)> {
+    fn of(&self, method: &Method, path: &str) -> Option<&Limit> {
         // HEAD is a GET whose body is left out: it costs as much.
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        self.rules.iter().find(|(rule, _)| rule.method == *method && rule.paths.contains(&path))
+        self.0.iter().find(|limit| limit.rule.method == *method && limit.rule.path == path)
     }
+}
 
-    fn check(&self, (rule, limiter): &(Rule, Limiter), client: Client) -> Verdict {
-        self.tidy();
-        let limit = rule.per_minute.get();
-        match limiter.check_key(&client) {
-            Ok(state) => {
-                let remaining = state.remaining_burst_capacity();
-                let reset_in = u64::from((limit - remaining.min(limit)) * 60).div_ceil(u64::from(limit));
-                Verdict { limit, remaining, reset_in, allowed: true }
-            }
-            Err(denied) => {
-                let wait = denied.wait_time_from(DefaultClock::default().now());
-                Verdict { limit, remaining: 0, reset_in: seconds(wait), allowed: false }
-            }
+impl Limit {
+    fn check(&self, client: Client, now: Time) -> Verdict {
+        let limit = self.rule.per_minute;
+        let mut windows = self.windows.lock();
+        let window = windows.of(client, now);
+        let allowed = window.requests < limit;
+        window.requests += u32::from(allowed);
+        Verdict { limit, remaining: limit - window.requests, reset: window.ends, allowed }
+    }
+}
+
+impl Windows {
+    /// The minute a client is in.
+    fn of(&mut self, client: Client, now: Time) -> &mut Window {
+        self.tidy(now);
+        let full = self.by_client.len() >= MOST_CLIENTS && !self.by_client.contains_key(&client);
+        let fresh = Window { ends: now + MINUTE, requests: 0 };
+        let window = self.by_client.entry(if full { Client::Other } else { client }).or_insert(fresh);
+        if window.ends <= now {
+            *window = fresh;
         }
+        window
     }
 
-    /// Forgets clients that have not been seen for long, now and then.
-    fn tidy(&self) {
-        if self.until_tidy.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.rules.iter().for_each(|(_, limiter)| limiter.retain_recent());
-            self.until_tidy.store(TIDY_EVERY, Ordering::Relaxed);
+    /// Forgets, once a minute, whose minute is over.
+    fn tidy(&mut self, now: Time) {
+        if self.tidied + MINUTE <= now {
+            self.by_client.retain(|_, window| window.ends > now);
+            self.tidied = now;
         }
     }
 }
 
-fn seconds(wait: Duration) -> u64 {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+impl Verdict {
+    /// Seconds until as much is allowed as ever, at least one.
+    fn wait(&self, now: Time) -> u64 {
+        u64::try_from((self.reset.0 - now.0 + 999_999) / 1_000_000).unwrap_or(0).max(1)
+    }
 }
 
 /// The layer that holds requests to the limits.
 pub async fn enforce(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let Some(rule) = state.limits.rule(request.method(), path) else { return next.run(request).await };
-    let verdict = state.limits.check(rule, client(request.headers(), request.extensions(), &state).await);
+    let Some(limit) = state.limits.of(request.method(), path) else { return next.run(request).await };
+    let client = client(request.headers(), request.extensions(), &state).await;
+    let now = state.desk.now();
+    let verdict = limit.check(client, now);
+    let wait = verdict.wait(now);
     let response = match verdict.allowed {
         true => next.run(request).await,
-        false => Fault::RateLimited { retry_after: verdict.reset_in }.into_response(),
+        false => Fault::RateLimited { retry_after: wait }.into_response(),
     };
-    let reset = u64::try_from(state.desk.now().seconds()).unwrap_or(0) + verdict.reset_in;
-    with_headers(response, verdict, reset)
+    with_headers(response, verdict, u64::try_from(now.seconds()).unwrap_or(0) + wait)
 }
 
 fn with_headers(mut response: Response, verdict: Verdict, reset: u64) -> Response {
@@ -144,46 +198,71 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    const START: Time = Time::from_millis(1_000_000_000);
+
+    fn at(milliseconds: i64) -> Time {
+        Time::from_millis(START.millis() + milliseconds)
+    }
+
     fn limits() -> Limits {
-        let per_minute = NonZeroU32::new(3).expect("not zero");
-        let list = Rule { method: Method::GET, paths: &["/list"], per_minute };
-        Limits::new([Rule { method: Method::POST, paths: &["/a", "/b"], per_minute }, list])
+        let rule = |method, path, per_minute| Rule { method, path, per_minute };
+        Limits::new([rule(Method::POST, "/a", 3), rule(Method::GET, "/list", 3), rule(Method::GET, "/free", 0)])
+    }
+
+    fn limit(limits: &Limits) -> &Limit {
+        limits.of(&Method::POST, "/a").expect("a rule")
     }
 
     #[test]
-    fn the_fourth_request_of_three_a_minute_is_refused_and_told_when_to_return() {
+    fn a_minute_has_exactly_as_many_requests_as_the_limit_says_and_then_all_of_them_again() {
         let limits = limits();
-        let rule = limits.rule(&Method::POST, "/a").expect("a rule");
-        let client = Client::User(UserId(1));
-        for remaining in [2, 1, 0] {
-            let verdict = limits.check(rule, client);
-            assert_eq!((verdict.allowed, verdict.limit, verdict.remaining), (true, 3, remaining));
+        let (limit, client) = (limit(&limits), Client::User(UserId(1)));
+        for minute in [0, 60_000, 200_000] {
+            for (after, remaining) in [(0, 2), (20_000, 1), (40_000, 0)] {
+                let verdict = limit.check(client, at(minute + after));
+                assert_eq!((verdict.allowed, verdict.limit, verdict.remaining), (true, 3, remaining));
+                assert_eq!(verdict.reset, at(minute + 60_000));
+            }
+            let refused = limit.check(client, at(minute + 59_999));
+            assert_eq!((refused.allowed, refused.remaining, refused.wait(at(minute + 59_999))), (false, 0, 1));
+            assert_eq!(refused.wait(at(minute + 15_000)), 45);
         }
-        let refused = limits.check(rule, client);
-        assert!(!refused.allowed);
-        assert!((1..=20).contains(&refused.reset_in), "{refused:?}");
-        assert!(limits.check(rule, Client::User(UserId(2))).allowed, "another client has its own");
     }
 
     #[test]
-    fn paths_of_a_rule_share_its_limit_and_others_have_none() {
+    fn clients_are_counted_by_themselves() {
         let limits = limits();
-        let rule = |method, path| limits.rule(&method, path).map(|(rule, _)| rule.per_minute.get());
-        assert_eq!(rule(Method::POST, "/a"), rule(Method::POST, "/b"));
-        assert_eq!(rule(Method::GET, "/a"), None);
-        assert_eq!((rule(Method::GET, "/list"), rule(Method::HEAD, "/list")), (Some(3), Some(3)));
-        assert_eq!(rule(Method::POST, "/c"), None);
-    }
-
-    #[test]
-    fn clients_that_are_gone_are_forgotten() {
-        let limits = limits();
-        let rule = limits.rule(&Method::POST, "/a").expect("a rule");
-        for _ in 0..=TIDY_EVERY {
-            limits.check(rule, Client::User(UserId(1)));
+        for _ in 0..3 {
+            assert!(limit(&limits).check(Client::User(UserId(1)), START).allowed);
         }
-        assert_eq!(rule.1.len(), 1, "a client within its minute stays");
-        assert!(limits.until_tidy.load(Ordering::Relaxed) >= TIDY_EVERY - 1);
+        assert!(!limit(&limits).check(Client::User(UserId(1)), START).allowed);
+        assert!(limit(&limits).check(Client::User(UserId(2)), START).allowed);
+    }
+
+    #[test]
+    fn what_has_no_rule_or_a_rule_of_none_has_no_limit() {
+        let limits = limits();
+        let there = |method, path| limits.of(&method, path).is_some();
+        assert!(there(Method::GET, "/list") && there(Method::HEAD, "/list"));
+        assert!(!there(Method::GET, "/a") && !there(Method::POST, "/c") && !there(Method::GET, "/free"));
+    }
+
+    #[test]
+    fn clients_that_are_gone_are_forgotten_and_those_for_whom_there_is_no_room_share_a_count() {
+        let limits = limits();
+        let limit = limit(&limits);
+        let known = || limit.windows.lock().by_client.len();
+        for user in 0..MOST_CLIENTS as u128 {
+            limit.check(Client::User(UserId(user)), START);
+        }
+        for user in 0..3 {
+            assert!(limit.check(Client::User(UserId(user + (1 << 20))), at(1)).allowed);
+        }
+        assert!(!limit.check(Client::User(UserId(1 << 30)), at(2)).allowed);
+        assert!(limit.check(Client::User(UserId(1)), at(2)).allowed, "who is known stays so");
+        assert_eq!(known(), MOST_CLIENTS + 1);
+        limit.check(Client::User(UserId(1)), at(120_000));
+        assert_eq!(known(), 1);
     }
 
     #[test]

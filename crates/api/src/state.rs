@@ -12,7 +12,7 @@ use waiting_room::WaitingRoom;
 
 use crate::dialects::Dialect;
 use crate::gateway::Gateways;
-use crate::limits::Limits;
+use crate::limits::{Limits, PerMinute};
 use crate::messages::Carriers;
 use crate::observe::Meters;
 use crate::passwords::Passwords;
@@ -52,6 +52,8 @@ pub struct ApiSettings {
     pub zone: jiff::tz::TimeZone,
     /// Whether rate limits are enforced.
     pub rate_limits: bool,
+    /// The rate limits.
+    pub per_minute: PerMinute,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// The secret of the sandbox gateway's webhook; `None` refuses all of them.
@@ -122,6 +124,7 @@ impl ApiSettings {
             front_ends: Vec::new(),
             zone: jiff::tz::TimeZone::fixed(jiff::tz::offset(9)),
             rate_limits: true,
+            per_minute: PerMinute::USUAL,
             trusted_proxies: Vec::new(),
             sandbox_webhook_secret: None,
             stripe_webhook_secret: None,
@@ -187,7 +190,7 @@ impl AppState {
             passwords: Passwords::new(settings.password_threads),
             seal: Seal::derive(&settings.jwt_secret),
             tickets: TicketKey::derive(&settings.jwt_secret),
-            limits: Limits::new(settings.dialects.iter().flat_map(|dialect| dialect.limits())),
+            limits: Limits::new(settings.dialects.iter().flat_map(|dialect| dialect.limits(&settings.per_minute))),
             meters: Meters::default(),
             seat_pages: SeatPages::new(settings.seat_page_bytes),
             rooms: WaitingRoom::start(desk.clone(), crate::queues::policies(&settings)),

@@ -187,13 +187,14 @@ fn settings(config: &Config, address: SocketAddr, at_home: bool) -> Result<ApiSe
         front_ends: config.front_ends.clone(),
         zone: config.time_zone()?,
         rate_limits: config.rate_limits,
+        per_minute: config.per_minute,
         trusted_proxies: config.proxies()?,
         sandbox_webhook_secret: Some(webhook.reveal().to_owned()),
         stripe_webhook_secret: config.stripe.webhook_secret.given().map(str::to_owned),
         password_threads: config.limits.password_threads,
         seat_page_bytes: config.limits.seat_map_mib << 20,
         carriers: config.carriers()?,
-        messenger: Messenger::new(config.webhooks.allow_private.is_on(at_home)).map_err(Wrong)?,
+        messenger: Messenger::new(config.webhooks.allow_private).map_err(Wrong)?,
         service_token: config.messages.service_token.given().map(str::to_owned),
         ..ApiSettings::new(base_url, secret.reveal().as_bytes().to_vec())
     })

@@ -7,14 +7,13 @@ mod reservations;
 mod token;
 mod wire;
 
+pub(crate) use errors::Envelope;
+
 use axum::Router;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::around::AroundLayer;
-use crate::fault;
-use crate::limits::Rule;
 use crate::once::Keys;
 use crate::settle::Settle;
 use crate::state::AppState;
@@ -38,11 +37,6 @@ fn route(path: &str) -> &str {
     }
 }
 
-/// How often what may be asked: the line is the limit.
-pub(crate) fn limits() -> Vec<Rule> {
-    Vec::new()
-}
-
 /// The routes with the layers of this dialect.
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
@@ -50,11 +44,6 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let keys = Keys { anybody: true, route };
     let settle = Settle { state: state.clone(), keys, envelope: errors::Envelope };
     routes.layer((settle, CatchPanicLayer::custom(errors::panicked)))
-}
-
-/// What answers where this dialect has no route.
-pub(crate) fn unmatched() -> Router<AppState> {
-    Router::new().fallback(fault::unknown_path).layer(AroundLayer(errors::Envelope))
 }
 
 /// The description of the routes.

@@ -157,8 +157,7 @@ async fn recharge(
     }
     let user = user.ok_or(ApiError::bad(text::MONEY))?;
     let recharged = move |wallet: &Wallet| Recharged { user_id: user_id.clone(), new_balance: wallet.balance.0 };
-    act(&state, &posted.attempt, TopUp { user, amount }, text::MONEY, recharged)
-        .await
+    act(&state, &posted.attempt, TopUp { user, amount }, text::MONEY, recharged).await
 }
 
 /// Whose balance.

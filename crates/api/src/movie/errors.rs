@@ -211,7 +211,7 @@ impl IntoResponse for ApiError {
 }
 
 /// The layer that words what was turned away before a handler of this dialect was asked.
-pub(super) fn worded(mut response: Response) -> Response {
+pub(crate) fn worded(mut response: Response) -> Response {
     let error = match response.extensions_mut().remove::<Fault>() {
         Some(fault) => fault.into(),
         None => match foreign(&response) {

@@ -10,15 +10,14 @@ mod wire;
 pub use errors::{ErrorBody, ErrorDetail, Issue, Problems, Step, WriteProblems};
 pub use wire::{IssueOrder, RefundOrder};
 
+pub(crate) use errors::worded;
+
 use axum::Router;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::around::AroundLayer;
-use crate::fault;
-use crate::limits::Rule;
 use crate::once::Keys;
 use crate::settle::Settle;
 use crate::state::AppState;
@@ -26,11 +25,6 @@ use crate::state::AppState;
 /// The route table.
 fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default().merge(issue::routes()).merge(refund::routes()).merge(tickets::routes())
-}
-
-/// How often what may be asked: as often as one likes.
-pub(crate) fn limits() -> Vec<Rule> {
-    Vec::new()
 }
 
 /// The routes with the layers of this dialect.
@@ -42,11 +36,6 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_ANYBODY, envelope: errors::worded };
     routes.layer((settle, CatchPanicLayer::custom(errors::panicked)))
-}
-
-/// What answers where this dialect has no route.
-pub(crate) fn unmatched() -> Router<AppState> {
-    Router::new().fallback(fault::unknown_path).layer(AroundLayer(errors::worded))
 }
 
 /// The description of the routes.

@@ -24,7 +24,6 @@ pub(crate) use event_input::tests::event as event_of;
 pub(crate) use search::{CARDS, card};
 
 use std::convert::Infallible;
-use std::num::NonZeroU32;
 
 use axum::Router;
 use axum::body::Body;
@@ -40,7 +39,7 @@ use utoipa_axum::router::OpenApiRouter;
 use self::errors::Envelope;
 use crate::around::AroundLayer;
 use crate::fault::Fault;
-use crate::limits::{self, Rule};
+use crate::limits::{self, PerMinute, Rule};
 use crate::once::Keys;
 use crate::settle::Settle;
 use crate::state::AppState;
@@ -63,18 +62,15 @@ fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// How often what may be asked.
-pub(crate) fn limits() -> Vec<Rule> {
-    let rule = |method, paths, per_minute| {
-        let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
-        Rule { method, paths, per_minute }
-    };
+pub(crate) fn limits(per_minute: &PerMinute) -> Vec<Rule> {
+    let rule = |method, path, per_minute| Rule { method, path, per_minute };
     vec![
-        rule(Method::POST, &["/api/auth/login"], 10),
-        rule(Method::POST, &["/api/auth/register"], 5),
-        rule(Method::POST, &["/api/bookings"], 20),
-        rule(Method::POST, &["/api/payment/create-intent"], 30),
-        rule(Method::GET, &["/api/events"], 100),
-        rule(Method::GET, &["/api/search/events"], 60),
+        rule(Method::POST, "/api/auth/login", per_minute.login),
+        rule(Method::POST, "/api/auth/register", per_minute.register),
+        rule(Method::POST, "/api/bookings", per_minute.bookings),
+        rule(Method::POST, "/api/payment/create-intent", per_minute.create_intent),
+        rule(Method::GET, "/api/events", per_minute.events),
+        rule(Method::GET, "/api/search/events", per_minute.search),
     ]
 }
 

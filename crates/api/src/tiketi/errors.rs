@@ -173,7 +173,7 @@ impl IntoResponse for ApiError {
 }
 
 /// The layer that words what others turned away.
-pub(super) fn envelope(response: Response) -> Response {
+pub(crate) fn envelope(response: Response) -> Response {
     envelope::worded(response, |fault| ApiError::from(fault).answer())
 }
 

@@ -12,14 +12,13 @@ mod wire;
 
 pub use errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems};
 
+pub(crate) use errors::envelope;
+
 use axum::Router;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::around::AroundLayer;
-use crate::fault;
-use crate::limits::Rule;
 use crate::once::Keys;
 use crate::settle::Settle;
 use crate::state::AppState;
@@ -35,11 +34,6 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(queue::routes())
 }
 
-/// How often what may be asked.
-pub(crate) fn limits() -> Vec<Rule> {
-    Vec::new()
-}
-
 /// The routes with the layers of this dialect.
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
@@ -47,11 +41,6 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: errors::envelope };
     let routes = routes.layer((settle, CatchPanicLayer::custom(errors::panicked)));
     routes.merge(state.sockets.routes(state))
-}
-
-/// What answers where this dialect has no route.
-pub(crate) fn unmatched() -> Router<AppState> {
-    Router::new().fallback(fault::unknown_path).layer(AroundLayer(errors::envelope))
 }
 
 /// The description of the routes.

@@ -7,6 +7,7 @@ mod secret;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use api::limits::PerMinute;
 use api::messages::{Carriers, Language, Mail, Texts};
 use api::{Dialect, DialectSettings};
 use desk::{DeskConfig, StoreConfig};
@@ -57,6 +58,7 @@ pub struct Config {
     pub webhooks: Webhooks,
     pub log: Log,
     pub limits: Limits,
+    pub per_minute: PerMinute,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -163,7 +165,7 @@ pub struct Sms {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Webhooks {
-    pub allow_private: Switch,
+    pub allow_private: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -19,7 +19,10 @@ fn the_default_file_alone_is_a_configuration() {
     assert_eq!(config.listen, "127.0.0.1:8000");
     assert_eq!(config.dialect(Dialect::TicketingPro).hold_seconds, 600);
     assert!(matches!(config.desk().store, StoreConfig::Sqlite(folder) if folder == Path::new("./data")));
+    assert_eq!((config.per_minute, config.webhooks.allow_private), (PerMinute::USUAL, false));
     assert!(unknown.is_empty());
+    let (own, _) = load(&[("MAEPYO_PER_MINUTE_BOOKINGS", "7")], &[]).expect("valid");
+    assert_eq!(own.per_minute, PerMinute { bookings: 7, ..PerMinute::USUAL });
 }
 
 #[test]
