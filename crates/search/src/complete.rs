@@ -4,15 +4,18 @@
 //! be first consonants alone. Only where nothing begins so, one wrong key is forgiven.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocId, DocSet as _, SegmentReader, TERMINATED};
+use tantivy::DocAddress;
+use tantivy::postings::BlockSegmentPostings;
+use tantivy::termdict::{TermDictionary, TermStreamer};
+use tantivy_fst::Automaton;
 
 use crate::keys::{are_initials, initials, pressed};
 use crate::synonyms::Synonyms;
 use crate::terms::entry;
 use crate::typos::Close;
-use crate::view::{Segment, View};
+use crate::view::View;
 use crate::words::words;
 use crate::{SearchError, Suggestion};
 
@@ -23,53 +26,91 @@ const MOST_LOOKED_AT: usize = 64;
 /// From how many keys on a wrong one is forgiven.
 const ENOUGH_KEYS: usize = 4;
 
-/// How good a completion is; the least is the best.
-type Rank = (bool, bool, u8, Vec<u8>, i64, u128);
+/// A title that may be offered; the least is the best.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Offer {
+    over: bool,
+    other: bool,
+    /// What it is found by, behind what leads it.
+    key: Rc<[u8]>,
+    starts_at: i64,
+    id: u128,
+    at: DocAddress,
+}
 
 struct Completer<'a> {
     view: &'a View,
     now: i64,
+    limit: usize,
     /// Whether it is another name that is looked for than the one that was typed.
     other: bool,
-    found: Vec<(Rank, DocAddress)>,
+    found: Vec<Offer>,
 }
 
 impl Completer<'_> {
-    /// Takes the completions an automaton accepts, up to so many in each segment.
-    fn take(&mut self, accepted: &Close) -> Result<(), SearchError> {
+    /// Takes the completions that begin so, the best first, as long as they may be among those that are offered.
+    fn begin(&mut self, leads: &[u8], keys: &str) -> Result<(), SearchError> {
+        for lead in leads {
+            if coming(&self.found) >= self.limit {
+                break;
+            }
+            let start = [&[*lead], keys.as_bytes()].concat();
+            // No key goes on with a byte as great as this one.
+            let end = [&start[..], b"\xff"].concat();
+            self.take(|terms| terms.range().ge(&start).lt(&end).into_stream())?;
+        }
+        Ok(())
+    }
+
+    /// Takes what a walk through the dictionary of each segment gives, until there is enough.
+    fn take<A: Automaton>(
+        &mut self,
+        walk: impl for<'w> Fn(&'w TermDictionary) -> std::io::Result<TermStreamer<'w, A>>,
+    ) -> Result<(), SearchError>
+    where
+        A::State: Clone,
+    {
         let view = self.view;
+        let mut block = BlockSegmentPostings::empty();
         for (number, reader, segment) in view.each() {
             let index = reader.inverted_index(view.fields.complete)?;
-            let mut stream = index.terms().search(accepted).into_stream()?;
-            let mut looked_at = 0;
-            while looked_at < MOST_LOOKED_AT && stream.advance() {
-                let mut postings = index.read_postings_from_terminfo(stream.value(), IndexRecordOption::Basic)?;
-                while looked_at < MOST_LOOKED_AT && postings.doc() != TERMINATED {
-                    looked_at += usize::from(self.offer(stream.key(), number, reader, segment, postings.doc()));
-                    postings.advance();
+            let mut terms = walk(index.terms())?;
+            let (first, alive) = (self.found.len(), reader.alive_bitset());
+            // Keys come in order, so once there are enough all that follows is worse.
+            while self.found.len() < first + MOST_LOOKED_AT
+                && coming(&self.found[first..]) < self.limit
+                && terms.advance()
+            {
+                let key: Rc<[u8]> = Rc::from(terms.key());
+                index.reset_block_postings_from_terminfo(terms.value(), &mut block)?;
+                while !block.docs().is_empty() && self.found.len() < first + MOST_LOOKED_AT {
+                    let there = block.docs().iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc)));
+                    let offers = there.map(|doc| {
+                        let (row, at) =
+                            (&segment.rows[*doc as usize], DocAddress { segment_ord: number, doc_id: *doc });
+                        let (over, other) = (row.ends_at <= self.now, self.other);
+                        Offer { over, other, key: key.clone(), starts_at: row.starts_at, id: row.id, at }
+                    });
+                    self.found.extend(offers);
+                    block.advance();
                 }
             }
         }
         Ok(())
     }
 
-    /// Takes a document, if it is still there.
-    fn offer(&mut self, key: &[u8], number: u32, reader: &SegmentReader, segment: &Segment, doc: DocId) -> bool {
-        if reader.is_deleted(doc) {
-            return false;
-        }
-        let row = segment.rows[doc as usize];
-        let rank = (row.ends_at <= self.now, self.other, key[0], key[1..].to_vec(), row.starts_at, row.id);
-        self.found.push((rank, DocAddress { segment_ord: number, doc_id: doc }));
-        true
-    }
-
-    fn best(mut self, limit: usize) -> Result<Vec<Suggestion>, SearchError> {
+    fn best(mut self) -> Vec<Suggestion> {
         self.found.sort_unstable();
         let mut seen = HashSet::new();
-        let firsts = self.found.iter().filter(|((.., id), _)| seen.insert(*id)).take(limit);
-        firsts.map(|((.., id), at)| self.view.suggestion(*at, *id)).collect()
+        let firsts = self.found.iter().filter(|own| seen.insert(own.id)).take(self.limit);
+        firsts.map(|own| self.view.suggestion(own.at, own.id)).collect()
     }
+}
+
+/// How many of them are not over, each counted once.
+fn coming(found: &[Offer]) -> usize {
+    let others = |place: usize, id: u128| found[..place].iter().all(|own| own.over || own.id != id);
+    found.iter().enumerate().filter(|(place, own)| !own.over && others(*place, own.id)).count()
 }
 
 /// The titles that what was typed may become, the likeliest first. What is over at `now` comes last.
@@ -84,23 +125,26 @@ pub(crate) fn complete(
     if typed.is_empty() {
         return Ok(Vec::new());
     }
-    let mut completer = Completer { view, now, other: false, found: Vec::new() };
+    let mut completer = Completer { view, now, limit, other: false, found: Vec::new() };
     let texts = || typed.iter().map(|word| word.text.as_str());
     if are_initials(&typed) {
-        completer.take(&Close::new(&initials(texts()), 0, true, &[entry::INITIALS]))?;
-        return completer.best(limit);
+        completer.begin(&[entry::INITIALS], &initials(texts()))?;
+        return Ok(completer.best());
     }
+    const ENTRIES: &[u8] = &[entry::TITLE, entry::WORD, entry::ARTIST];
     let keys = pressed(texts());
-    let other = synonyms.of(&typed).into_iter().flatten();
-    let other = other.map(|name| pressed(name.iter().map(|word| word.text.as_str()))).filter(|name| *name != keys);
-    for (place, keys) in std::iter::once(keys.clone()).chain(other).enumerate() {
-        completer.other = place > 0;
-        for lead in [&[entry::TITLE], &[entry::WORD], &[entry::ARTIST]] {
-            completer.take(&Close::new(&keys, 0, true, lead))?;
+    completer.begin(ENTRIES, &keys)?;
+    completer.other = true;
+    for name in synonyms.of(&typed).into_iter().flatten() {
+        let other = pressed(name.iter().map(|word| word.text.as_str()));
+        if other != keys {
+            completer.begin(ENTRIES, &other)?;
         }
     }
+    completer.other = false;
     if completer.found.is_empty() && keys.len() >= ENOUGH_KEYS {
-        completer.take(&Close::new(&keys, 1, true, &[entry::TITLE, entry::WORD, entry::ARTIST]))?;
+        let close = Close::new(&keys, 1, true, ENTRIES);
+        completer.take(|terms| terms.search(close.clone()).into_stream())?;
     }
-    completer.best(limit)
+    Ok(completer.best())
 }

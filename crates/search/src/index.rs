@@ -14,7 +14,7 @@ use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Term};
 use crate::complete::complete;
 use crate::plan::{Effort, Planner};
 use crate::schema::{Fields, VERSION, schema, settings};
-use crate::sift::{Sifted, ids, sift};
+use crate::sift::{Candidate, Sifted, ids, sift};
 use crate::synonyms::Synonyms;
 use crate::terms::indexed;
 use crate::view::View;
@@ -22,8 +22,6 @@ use crate::{Document, Found, Hit, SearchError, Suggestion, Wanted};
 
 /// What is buffered before a segment is written, in bytes.
 const BUFFER: usize = 32 << 20;
-/// How many blocks of documents are kept in memory, a segment.
-const BLOCKS: usize = 256;
 /// A segment of which more than this share is gone is written anew.
 const MOST_GONE: f32 = 0.3;
 /// So many segments of a size become one.
@@ -103,7 +101,7 @@ impl Search {
 
     fn over(index: Index, synonyms: Synonyms, list: Option<List>, lock: Option<File>) -> Result<Self, SearchError> {
         let (_, fields) = schema();
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).doc_store_cache_num_blocks(BLOCKS);
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
         let reader: IndexReader = reader.try_into()?;
         let view = View::new(reader.searcher(), fields, None)?;
         Ok(Self(Arc::new(Inside {
@@ -131,7 +129,7 @@ impl Search {
     /// How many documents there are.
     #[must_use]
     pub fn count(&self) -> u32 {
-        u32::try_from(self.view().searcher.num_docs()).unwrap_or(u32::MAX)
+        u32::try_from(self.view().count()).unwrap_or(u32::MAX)
     }
 
     /// Takes documents in, in place of those with the same id, and removes others: found and durable when this is done.
@@ -225,6 +223,11 @@ impl Search {
     /// Shows what was written to those who look from now on.
     fn look_again(&self) -> Result<(), SearchError> {
         self.0.reader.reload()?;
+        self.new_view()
+    }
+
+    /// Begins a new state, of which nothing was asked yet.
+    fn new_view(&self) -> Result<(), SearchError> {
         let view = View::new(self.0.reader.searcher(), self.0.fields, Some(&self.view()))?;
         *self.0.view.write() = Arc::new(view);
         Ok(())
@@ -240,6 +243,8 @@ impl Search {
         if *read != changed || changed.is_none() {
             *self.0.synonyms.write() = Arc::new(Synonyms::load(&list.path)?);
             *read = list.changed();
+            // What was answered with the names known before is not what is answered now.
+            self.new_view()?;
         }
         Ok(())
     }
@@ -250,22 +255,29 @@ impl Search {
     /// When the index cannot be read.
     pub fn find(&self, wanted: &Wanted<'_>) -> Result<Found, SearchError> {
         let view = self.view();
-        let Some(Sifted { page, total, .. }) = self.sifted(&view, wanted)? else { return Ok(Found::default()) };
-        let hit = |own: crate::sift::Candidate| Ok(Hit { id: own.id, score: own.score, card: view.card(own.at)? });
-        Ok(Found { hits: page.into_iter().map(hit).collect::<Result<_, SearchError>>()?, total })
+        let page = match view.answers.get(wanted) {
+            Some(page) => page,
+            None => {
+                let page = Arc::new(self.sifted(&view, wanted)?);
+                view.answers.keep(wanted, &page);
+                page
+            }
+        };
+        let hit = |own: &Candidate| Hit { id: own.id, score: own.score, card: view.card(own.at).to_vec() };
+        Ok(Found { hits: page.page.iter().map(hit).collect(), total: page.total })
     }
 
-    fn sifted(&self, view: &View, wanted: &Wanted<'_>) -> Result<Option<Sifted>, SearchError> {
+    fn sifted(&self, view: &View, wanted: &Wanted<'_>) -> Result<Sifted, SearchError> {
         let synonyms = self.0.synonyms.read().clone();
-        let planner = Planner { searcher: &view.searcher, synonyms: &synonyms, field: view.fields.text };
+        let planner = Planner { view, synonyms: &synonyms, field: view.fields.text };
         for effort in Effort::ALL {
-            let Some(query) = planner.query(wanted.text, effort)? else { return Ok(None) };
-            let sifted = sift(view, query.as_ref(), wanted)?;
+            let Some(ask) = planner.query(wanted.text, effort)? else { break };
+            let sifted = sift(view, &ask, wanted);
             if sifted.published > 0 {
-                return Ok(Some(sifted));
+                return Ok(sifted);
             }
         }
-        Ok(None)
+        Ok(Sifted::default())
     }
 
     /// The ids of all whose title, artist, venue, location or address has these words, at whatever stage they are; in no
@@ -275,10 +287,10 @@ impl Search {
     /// When the index cannot be read.
     pub fn match_ids(&self, text: &str) -> Result<Vec<u128>, SearchError> {
         let (view, synonyms) = (self.view(), self.0.synonyms.read().clone());
-        let planner = Planner { searcher: &view.searcher, synonyms: &synonyms, field: view.fields.names };
+        let planner = Planner { view: &view, synonyms: &synonyms, field: view.fields.names };
         for effort in [Effort::Written, Effort::Typos] {
-            let Some(query) = planner.query(text, effort)? else { break };
-            let found = ids(&view, query.as_ref())?;
+            let Some(ask) = planner.query(text, effort)? else { break };
+            let found = ids(&view, &ask);
             if !found.is_empty() {
                 return Ok(found);
             }

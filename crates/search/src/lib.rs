@@ -4,15 +4,19 @@
 //! | --- | --- |
 //! | `words`, `keys` | text as it is compared: words, and the keys that are pressed for them |
 //! | `terms`, `schema` | what a document is found by, and how the index holds it |
-//! | `plan`, `weighed`, `typos`, `synonyms` | what a text asks for |
-//! | `view`, `sift`, `complete` | looking it up in one state of the index |
+//! | `plan`, `typos`, `synonyms` | what a text asks for |
+//! | `ask`, `lists` | documents with a term, and with several |
+//! | `view`, `sift`, `complete`, `answers` | looking it up in one state of the index |
 //! | `index` | the index itself: opened, changed, looked into |
 //!
 //! It knows neither HTTP nor SQL nor where documents come from.
 
+mod answers;
+mod ask;
 mod complete;
 mod index;
 mod keys;
+mod lists;
 mod plan;
 mod schema;
 mod sift;
@@ -20,7 +24,6 @@ mod synonyms;
 mod terms;
 mod typos;
 mod view;
-mod weighed;
 mod words;
 
 pub use index::Search;

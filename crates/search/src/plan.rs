@@ -4,14 +4,17 @@
 //! hard one has to look: first as it is written (apart from spaces and particles), then with typos, and in the end half
 //! of the words will do. The next step is taken only where the one before finds nothing.
 
-use tantivy::query::{BooleanQuery, DisjunctionMaxQuery, EmptyQuery, Occur, Query};
+use tantivy::Score;
 use tantivy::schema::Field;
-use tantivy::{Score, Searcher};
+use tantivy::termdict::TermStreamer;
+use tantivy_fst::Automaton;
 
+use crate::SearchError;
+use crate::ask::Ask;
 use crate::keys::{press, pressed, switched};
 use crate::synonyms::{MOST_WORDS as LONGEST_NAME, Synonyms};
 use crate::typos::{Close, forgiven};
-use crate::weighed::Weighed;
+use crate::view::View;
 use crate::words::{Script, Word, words};
 
 /// The most words of a query that count.
@@ -47,34 +50,13 @@ impl Effort {
 
 /// Makes queries for one look into the index.
 pub(crate) struct Planner<'a> {
-    pub searcher: &'a Searcher,
+    pub view: &'a View,
     pub synonyms: &'a Synonyms,
     pub field: Field,
 }
 
 /// Something asked for: what was written, and other names of it.
 type Wish = Vec<Vec<Word>>;
-
-fn any(mut ways: Vec<Box<dyn Query>>) -> Box<dyn Query> {
-    match ways.len() {
-        0 => Box::new(EmptyQuery),
-        1 => ways.remove(0),
-        _ => Box::new(DisjunctionMaxQuery::new(ways)),
-    }
-}
-
-fn all(mut parts: Vec<Box<dyn Query>>) -> Box<dyn Query> {
-    if parts.len() == 1 { parts.remove(0) } else { Box::new(BooleanQuery::intersection(parts)) }
-}
-
-/// `parts` have to be there, `more` adds to the score.
-fn with(parts: Vec<Box<dyn Query>>, more: Vec<Box<dyn Query>>) -> Box<dyn Query> {
-    if more.is_empty() {
-        return all(parts);
-    }
-    let parts = parts.into_iter().map(|own| (Occur::Must, own));
-    Box::new(BooleanQuery::new(parts.chain(more.into_iter().map(|own| (Occur::Should, own))).collect()))
-}
 
 fn grams(text: &str) -> Vec<String> {
     let letters: Vec<char> = text.chars().collect();
@@ -83,7 +65,7 @@ fn grams(text: &str) -> Vec<String> {
 
 impl Planner<'_> {
     /// The query for a text; `None` where there is no word in it.
-    pub(crate) fn query(&self, text: &str, effort: Effort) -> tantivy::Result<Option<Box<dyn Query>>> {
+    pub(crate) fn query(&self, text: &str, effort: Effort) -> Result<Option<Ask>, SearchError> {
         let written = words(text, MOST_WORDS);
         let mut ways = Vec::new();
         for reading in readings(written, effort) {
@@ -94,14 +76,13 @@ impl Planner<'_> {
             }
             match (parts.len(), effort) {
                 (0, _) => {}
-                (1, _) | (_, Effort::Written | Effort::Typos) => ways.push(all(parts)),
+                (1, _) | (_, Effort::Written | Effort::Typos) => ways.push(Ask::all(parts)),
                 (count, Effort::Half) => {
-                    let half = BooleanQuery::union_with_minimum_required_clauses(parts, count.div_ceil(2));
-                    ways.push(Box::new(half));
+                    ways.push(Ask::some(parts, count.div_ceil(2)));
                 }
             }
         }
-        Ok(if ways.is_empty() { None } else { Some(any(ways)) })
+        Ok(if ways.is_empty() { None } else { Some(Ask::any(ways)) })
     }
 
     /// The words, those together that are one name.
@@ -132,19 +113,19 @@ impl Planner<'_> {
         self.synonyms.of(words).or_else(|| self.synonyms.named(word.stem()?))
     }
 
-    fn wish(&self, wish: &Wish, share: Score, effort: Effort) -> tantivy::Result<Box<dyn Query>> {
+    fn wish(&self, wish: &Wish, share: Score, effort: Effort) -> Result<Ask, SearchError> {
         let mut ways = Vec::with_capacity(wish.len());
         for (place, name) in wish.iter().enumerate() {
             let share = if place == 0 { share } else { share * OTHER_NAME };
             // Other names are taken at their word.
             let effort = if place == 0 { effort } else { Effort::Written };
-            let parts: tantivy::Result<Vec<_>> = name.iter().map(|word| self.word(word, share, effort)).collect();
-            ways.push(all(parts?));
+            let parts: Result<Vec<Ask>, SearchError> = name.iter().map(|word| self.word(word, share, effort)).collect();
+            ways.push(Ask::all(parts?));
         }
-        Ok(any(ways))
+        Ok(Ask::any(ways))
     }
 
-    fn word(&self, word: &Word, share: Score, effort: Effort) -> tantivy::Result<Box<dyn Query>> {
+    fn word(&self, word: &Word, share: Score, effort: Effort) -> Result<Ask, SearchError> {
         let written = match word.script {
             Script::Packed => self.packed(&word.text, word.stem(), share)?,
             Script::Spaced => self.spaced(&word.text, share)?,
@@ -162,13 +143,15 @@ impl Planner<'_> {
             ways.extend(self.close(&keys, share)?);
             ways.extend(self.meant(&keys, share)?);
         }
-        // What looks like a particle may be the end of a name.
-        ways.extend(self.meant(&pressed([word.text.as_str()]), share)?);
-        Ok(any(ways))
+        if stem != word.text {
+            // What looks like a particle may be the end of a name.
+            ways.extend(self.meant(&pressed([word.text.as_str()]), share)?);
+        }
+        Ok(Ask::any(ways))
     }
 
     /// A word of characters that are joined freely: its parts, which without a particle at its end are all it takes.
-    fn packed(&self, text: &str, stem: Option<&str>, share: Score) -> tantivy::Result<Box<dyn Query>> {
+    fn packed(&self, text: &str, stem: Option<&str>, share: Score) -> Result<Ask, SearchError> {
         let letters = text.chars().count();
         let stem = stem.filter(|stem| stem.chars().count() > 1).unwrap_or(text);
         let needed = if letters == 1 { vec![format!("^{text}")] } else { grams(stem) };
@@ -178,37 +161,36 @@ impl Planner<'_> {
         for gram in &needed {
             match self.found(gram, each)? {
                 Some(part) => parts.push(part),
-                None => return Ok(Box::new(EmptyQuery)),
+                None => return Ok(Ask::nothing()),
             }
         }
-        let mut more: Vec<Box<dyn Query>> = Vec::new();
+        let mut more: Vec<Ask> = Vec::new();
         more.extend(self.found(&pressed([text]), share * BY_ITSELF)?);
         if stem.len() < text.len() {
             for gram in grams(text).iter().filter(|gram| !needed.contains(gram)) {
                 more.extend(self.found(gram, each * BY_ITSELF)?);
             }
         }
-        Ok(with(parts, more))
+        Ok(if more.is_empty() { Ask::all(parts) } else { Ask::All { parts, more } })
     }
 
     /// A word apart from others: itself, or what begins so.
-    fn spaced(&self, text: &str, share: Score) -> tantivy::Result<Box<dyn Query>> {
+    fn spaced(&self, text: &str, share: Score) -> Result<Ask, SearchError> {
         let mut keys = String::new();
         press(text, &mut keys);
-        let mut ways: Vec<Box<dyn Query>> = Vec::new();
+        let mut ways: Vec<Ask> = Vec::new();
         ways.extend(self.found(&keys, share)?);
         ways.extend(self.found(&format!("+{keys}"), share)?);
         if text.chars().count() == 1 {
             ways.extend(self.found(&format!("^{text}"), share * BEGINNING)?);
         } else {
-            let beginning = Close::new(&keys, 0, true, b"");
-            ways.extend(self.stand_ins(beginning, &keys, share * BEGINNING)?);
+            ways.extend(self.beginning(&keys, share * BEGINNING)?);
         }
-        Ok(any(ways))
+        Ok(Ask::any(ways))
     }
 
     /// A long word of which more than half of the pairs of characters are there: 아이유의콘서트를 has four of seven.
-    fn most_of(&self, text: &str, share: Score) -> tantivy::Result<Option<Box<dyn Query>>> {
+    fn most_of(&self, text: &str, share: Score) -> Result<Option<Ask>, SearchError> {
         let letters: Vec<char> = text.chars().collect();
         let pairs = letters.len().saturating_sub(1);
         if pairs < 3 || text.is_ascii() {
@@ -216,7 +198,7 @@ impl Planner<'_> {
         }
         #[expect(clippy::cast_precision_loss, reason = "words are short")]
         let each = share * BEGINNING / pairs as Score;
-        let mut parts: Vec<Box<dyn Query>> = Vec::with_capacity(pairs);
+        let mut parts: Vec<Ask> = Vec::with_capacity(pairs);
         for gram in letters.windows(2) {
             parts.extend(self.found(&format!("_{}{}", gram[0], gram[1]), each)?);
         }
@@ -224,16 +206,16 @@ impl Planner<'_> {
         if parts.len() < enough {
             return Ok(None);
         }
-        Ok(Some(Box::new(BooleanQuery::union_with_minimum_required_clauses(parts, enough))))
+        Ok(Some(Ask::some(parts, enough)))
     }
 
     /// Words that differ by a few keys, the fewest first.
-    fn close(&self, keys: &str, share: Score) -> tantivy::Result<Vec<Box<dyn Query>>> {
+    fn close(&self, keys: &str, share: Score) -> Result<Vec<Ask>, SearchError> {
         let edits = forgiven(keys.len());
         // A short word that begins nearly so is another word.
         let open = keys.len() > 4;
         for (edits, worth) in TYPO.iter().enumerate().take(edits + 1) {
-            let found = self.stand_ins(Close::new(keys, edits, open, b""), "", share * worth)?;
+            let found = self.near(&Close::new(keys, edits, open, b""), share * worth)?;
             if !found.is_empty() {
                 return Ok(found);
             }
@@ -242,55 +224,81 @@ impl Planner<'_> {
     }
 
     /// All names of whom a word with typos may name.
-    fn meant(&self, keys: &str, share: Score) -> tantivy::Result<Option<Box<dyn Query>>> {
+    fn meant(&self, keys: &str, share: Score) -> Result<Option<Ask>, SearchError> {
         let edits = forgiven(keys.len());
         let Some(names) = self.synonyms.close(&Close::new(keys, edits, false, b"")) else { return Ok(None) };
         Ok(Some(self.wish(&names.to_vec(), share * TYPO[edits], Effort::Written)?))
     }
 
-    /// The commonest words of the dictionary that an automaton accepts, apart from one.
-    fn stand_ins(&self, close: Close, apart_from: &str, share: Score) -> tantivy::Result<Vec<Box<dyn Query>>> {
-        let mut found: Vec<(u32, Vec<u8>)> = Vec::new();
-        for reader in self.searcher.segment_readers() {
+    /// The commonest words of the dictionary that an automaton accepts.
+    fn near(&self, close: &Close, share: Score) -> Result<Vec<Ask>, SearchError> {
+        let mut found = StandIns::default();
+        for (_, reader, _) in self.view.each() {
             let index = reader.inverted_index(self.field)?;
-            let mut stream = index.terms().search(&close).into_stream()?;
-            let mut looked_at = 0;
-            while looked_at < MOST_LOOKED_AT && stream.advance() {
-                looked_at += 1;
-                let (term, count) = (stream.key(), stream.value().doc_freq);
-                match found.iter_mut().find(|(_, known)| known == term) {
-                    Some((known, _)) => *known += count,
-                    None if is_word(term) && term != apart_from.as_bytes() => found.push((count, term.to_vec())),
-                    None => {}
-                }
-            }
+            found.take(index.terms().search(close).into_stream()?);
         }
-        found.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        found.truncate(MOST_STAND_INS);
-        let documents = found.iter().map(|(count, _)| u64::from(*count)).sum();
-        let unit = self.rarity(documents) * share;
+        self.stand_ins(found, share)
+    }
+
+    /// The commonest words of the dictionary that begin so and go on.
+    fn beginning(&self, keys: &str, share: Score) -> Result<Vec<Ask>, SearchError> {
+        let mut found = StandIns::default();
+        for (_, reader, _) in self.view.each() {
+            let index = reader.inverted_index(self.field)?;
+            // No byte of a word is as great as the one that ends the range.
+            let end = [keys.as_bytes(), b"\xff"].concat();
+            found.take(index.terms().range().gt(keys).lt(end).into_stream()?);
+        }
+        self.stand_ins(found, share)
+    }
+
+    fn stand_ins(&self, found: StandIns, share: Score) -> Result<Vec<Ask>, SearchError> {
+        let found = found.commonest();
+        let unit = self.rarity(found.iter().map(|(count, _)| *count as usize).sum()) * share;
         let terms = found.iter().filter_map(|(_, term)| std::str::from_utf8(term).ok());
-        Ok(terms.map(|term| Box::new(Weighed::new(self.field, term, unit)) as Box<dyn Query>).collect())
+        terms.map(|term| Ok(Ask::Term { lists: self.view.lists(self.field, term)?, unit })).collect()
     }
 
     /// The documents with a term; `None` where there are none.
-    fn found(&self, text: &str, share: Score) -> tantivy::Result<Option<Box<dyn Query>>> {
-        let query = Weighed::new(self.field, text, 0.0);
-        let documents = self.searcher.doc_freq(query.term())?;
-        Ok((documents > 0).then(|| Box::new(query.scoring(self.rarity(documents) * share)) as Box<dyn Query>))
+    fn found(&self, text: &str, share: Score) -> Result<Option<Ask>, SearchError> {
+        let lists = self.view.lists(self.field, text)?;
+        let documents = lists.iter().map(|list| list.len()).sum();
+        Ok((documents > 0).then(|| Ask::Term { lists, unit: self.rarity(documents) * share }))
     }
 
     /// The fewer documents have it, the more it tells: as BM25 has it.
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a score")]
-    fn rarity(&self, documents: u64) -> Score {
-        let (all, own) = (self.searcher.num_docs().max(documents) as f64, documents as f64);
+    fn rarity(&self, documents: usize) -> Score {
+        let (all, own) = (self.view.count().max(documents) as f64, documents as f64);
         (1.0 + (all - own + 0.5) / (own + 0.5)).ln() as Score
     }
 }
 
-/// Whether a term is a word and not a part of one.
-fn is_word(term: &[u8]) -> bool {
-    !term.starts_with(b"_") && !term.starts_with(b"^") && !term.starts_with(b"+")
+/// Words of the dictionary, with the number of documents that have each.
+#[derive(Default)]
+struct StandIns(Vec<(u32, Vec<u8>)>);
+
+impl StandIns {
+    fn take<A: Automaton>(&mut self, mut words: TermStreamer<'_, A>)
+    where
+        A::State: Clone,
+    {
+        let mut looked_at = 0;
+        while looked_at < MOST_LOOKED_AT && words.advance() {
+            looked_at += 1;
+            let (term, count) = (words.key(), words.value().doc_freq);
+            match self.0.iter_mut().find(|(_, known)| known == term) {
+                Some((known, _)) => *known += count,
+                None => self.0.push((count, term.to_vec())),
+            }
+        }
+    }
+
+    fn commonest(mut self) -> Vec<(u32, Vec<u8>)> {
+        self.0.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        self.0.truncate(MOST_STAND_INS);
+        self.0
+    }
 }
 
 /// The ways to read words: as they are written, and with those together that were taken apart.

@@ -7,7 +7,7 @@ use tantivy::schema::{
 use tantivy::store::Compressor;
 
 /// The schema and the terms in it; another one has the index made anew.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The names of the columns.
 pub(crate) mod column {
@@ -81,11 +81,10 @@ pub(crate) fn schema() -> (Schema, Fields) {
     (schema.build(), fields)
 }
 
-/// Small blocks as they are: a hit is shown by reading one of them, and nothing has to be unpacked.
+/// What is stored is read once, when a segment is opened.
 pub(crate) fn settings() -> IndexSettings {
     IndexSettings {
-        docstore_compression: Compressor::None,
-        docstore_blocksize: 2_048,
+        docstore_compression: Compressor::Lz4,
         docstore_compress_dedicated_thread: false,
         ..IndexSettings::default()
     }

@@ -2,14 +2,15 @@
 
 use std::cmp::Ordering;
 
-use tantivy::query::{EnableScoring, Query};
-use tantivy::{DocAddress, Score};
+use tantivy::{DocAddress, DocId, Score};
 
+use crate::ask::Ask;
 use crate::terms::folded;
 use crate::view::{Row, Segment, View};
-use crate::{SearchError, Status, Wanted};
+use crate::{Status, Wanted};
 
 /// What a query gave.
+#[derive(Default)]
 pub(crate) struct Sifted {
     /// How many published ones there are before any filter.
     pub published: usize,
@@ -105,40 +106,37 @@ impl Best {
     }
 }
 
-/// Runs a query and keeps the page that is wanted.
-pub(crate) fn sift(view: &View, query: &dyn Query, wanted: &Wanted<'_>) -> Result<Sifted, SearchError> {
-    let weight = query.weight(EnableScoring::enabled_from_searcher(&view.searcher))?;
+/// Looks for what is asked and keeps the page that is wanted.
+pub(crate) fn sift(view: &View, ask: &Ask, wanted: &Wanted<'_>) -> Sifted {
     let most = wanted.offset.saturating_add(wanted.limit);
     let mut best = Best { most, kept: Vec::new(), bar: None };
     let (mut published, mut total) = (0, 0);
-    for (segment_ord, reader, segment) in view.each() {
-        let (filter, alive) = (Filter::new(wanted, segment), reader.alive_bitset());
-        weight.for_each(reader, &mut |doc, score| {
-            let row = &segment.rows[doc as usize];
-            if alive.is_some_and(|alive| !alive.is_alive(doc)) || row.status != Status::Published as u8 {
-                return;
-            }
-            published += 1;
-            if filter.lets(row) {
-                total += 1;
-                let at = DocAddress { segment_ord, doc_id: doc };
-                best.offer(Candidate { score, starts_at: row.starts_at, id: row.id, at });
-            }
-        })?;
+    for (segment_ord, segment) in (0..).zip(&view.segments) {
+        let (filter, mut docs) = (Filter::new(wanted, segment), alive(view, ask, segment_ord));
+        docs.retain(|doc| segment.rows[*doc as usize].status == Status::Published as u8);
+        published += docs.len();
+        docs.retain(|doc| filter.lets(&segment.rows[*doc as usize]));
+        total += docs.len();
+        for (doc_id, score) in docs.iter().copied().zip(ask.scores(segment_ord as usize, &docs)) {
+            let (row, at) = (&segment.rows[doc_id as usize], DocAddress { segment_ord, doc_id });
+            best.offer(Candidate { score, starts_at: row.starts_at, id: row.id, at });
+        }
     }
-    Ok(Sifted { published, total, page: best.page(wanted.offset) })
+    Sifted { published, total, page: best.page(wanted.offset) }
 }
 
-/// The ids of all documents a query gives, at whatever stage they are.
-pub(crate) fn ids(view: &View, query: &dyn Query) -> Result<Vec<u128>, SearchError> {
-    let weight = query.weight(EnableScoring::disabled_from_searcher(&view.searcher))?;
-    let mut ids = Vec::new();
-    for (_, reader, segment) in view.each() {
-        let alive = reader.alive_bitset();
-        weight.for_each_no_score(reader, &mut |docs| {
-            let own = docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc)));
-            ids.extend(own.map(|doc| segment.rows[*doc as usize].id));
-        })?;
+/// The documents of a segment that are asked for and not gone.
+fn alive(view: &View, ask: &Ask, segment: u32) -> Vec<DocId> {
+    let mut docs = ask.docs(segment as usize);
+    if let Some(alive) = view.searcher.segment_reader(segment).alive_bitset() {
+        docs.retain(|doc| alive.is_alive(*doc));
     }
-    Ok(ids)
+    docs
+}
+
+/// The ids of all documents that are asked for, at whatever stage they are.
+pub(crate) fn ids(view: &View, ask: &Ask) -> Vec<u128> {
+    let each = (0..).zip(&view.segments);
+    each.flat_map(|(number, segment)| alive(view, ask, number).into_iter().map(|doc| segment.rows[doc as usize].id))
+        .collect()
 }

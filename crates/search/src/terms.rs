@@ -33,6 +33,11 @@ mod weight {
     pub const TAGS: u8 = 1;
 }
 
+/// Whether a term that begins so is a part of words or several of them, and no word.
+pub(crate) const fn is_mark(byte: u8) -> bool {
+    matches!(byte, b'_' | b'^' | b'+')
+}
+
 /// What a completion begins with, by what it completes; in the order they are offered.
 pub(crate) mod entry {
     pub const TITLE: u8 = b'a';

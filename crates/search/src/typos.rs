@@ -6,12 +6,15 @@
 
 use tantivy_fst::Automaton;
 
+use crate::terms::is_mark;
+
 /// The most keys of a word that are compared.
 const LONGEST: usize = 40;
 /// The most edits there can be.
 const MOST: usize = 2;
 
 /// Finds words close to a pattern.
+#[derive(Clone)]
 pub(crate) struct Close {
     /// By byte: at which places of the pattern it stands.
     places: Box<[u64; 256]>,
@@ -19,7 +22,7 @@ pub(crate) struct Close {
     edits: usize,
     /// Whether anything may follow.
     open: bool,
-    /// What the word begins with before the pattern: one of these bytes, if any.
+    /// What the word begins with before the pattern: one of these bytes. Without any, what begins with a mark is no word.
     leads: &'static [u8],
 }
 
@@ -56,8 +59,11 @@ impl Close {
 
     /// Whether a word is close.
     pub(crate) fn accepts(&self, word: &[u8]) -> bool {
-        let end = word.iter().fold(self.start(), |state, byte| self.accept(&state, *byte));
-        self.is_match(&end)
+        // An edit makes a word longer or shorter by one key at most.
+        let near =
+            self.open || word.len().abs_diff(self.length as usize) <= self.edits + usize::from(!self.leads.is_empty());
+        let end = || word.iter().fold(self.start(), |state, byte| self.accept(&state, *byte));
+        near && self.is_match(&end())
     }
 
     fn ends(&self, state: &Reached) -> Option<usize> {
@@ -70,11 +76,11 @@ impl Automaton for Close {
 
     fn start(&self) -> Reached {
         let at = std::array::from_fn(|edits| if edits <= self.edits { (2 << edits) - 1 } else { 0 });
-        Reached { at, swapped: [0; MOST + 1], led: self.leads.is_empty(), done: false }
+        Reached { at, swapped: [0; MOST + 1], led: false, done: false }
     }
 
     fn is_match(&self, state: &Reached) -> bool {
-        state.done || state.led && self.ends(state).is_some()
+        state.done || (state.led || self.leads.is_empty()) && self.ends(state).is_some()
     }
 
     fn can_match(&self, state: &Reached) -> bool {
@@ -88,8 +94,11 @@ impl Automaton for Close {
 
     fn accept(&self, state: &Reached, byte: u8) -> Reached {
         if !state.led {
-            let at = if self.leads.contains(&byte) { state.at } else { [0; MOST + 1] };
-            return Reached { at, led: true, ..*state };
+            let led = if self.leads.is_empty() { !is_mark(byte) } else { self.leads.contains(&byte) };
+            if !led || !self.leads.is_empty() {
+                let at = if led { state.at } else { [0; MOST + 1] };
+                return Reached { at, led: true, ..*state };
+            }
         }
         let here = self.places[usize::from(byte)];
         let mut next = Reached { at: [0; MOST + 1], swapped: [0; MOST + 1], led: true, done: false };
@@ -176,5 +185,7 @@ mod tests {
     fn what_leads_has_to_be_there() {
         let close = Close::new("bts", 1, false, b"ab");
         assert_eq!([close.distance(b"abst"), close.distance(b"cbts")], [Some(1), None]);
+        let word = Close::new("bts", 1, false, b"");
+        assert_eq!([word.distance(b"xbts"), word.distance(b"_bts")], [Some(1), None], "what is marked is no word");
     }
 }

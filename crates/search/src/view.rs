@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tantivy::schema::Value as _;
+use tantivy::schema::{Field, Value as _};
 use tantivy::{DocAddress, DocId, Searcher, SegmentReader, TantivyDocument};
 
+use crate::answers::Answers;
+use crate::lists::{List, Lists};
 use crate::schema::{Fields, column};
 use crate::{SearchError, Suggestion};
 
@@ -23,16 +25,54 @@ pub(crate) struct Row {
     pub status: u8,
 }
 
-/// The rows of one segment, by document.
+/// What is given back of each document, one after the other: its card, its title and its category.
+#[derive(Default)]
+struct Stored {
+    bytes: Vec<u8>,
+    /// Where each of the three ends.
+    ends: Vec<[usize; 3]>,
+}
+
+impl Stored {
+    fn read(reader: &SegmentReader, fields: &Fields) -> Result<Self, SearchError> {
+        let mut stored = Self::default();
+        // Each block is unpacked once, so there is nothing to be kept.
+        for document in reader.get_store_reader(1)?.iter::<TantivyDocument>(None) {
+            let document = document?;
+            let parts = [fields.card, fields.title, fields.kind].map(|field| {
+                let value = document.get_first(field);
+                let bytes = value.and_then(|own| own.as_bytes().or_else(|| own.as_str().map(str::as_bytes)));
+                stored.bytes.extend_from_slice(bytes.unwrap_or_default());
+                stored.bytes.len()
+            });
+            stored.ends.push(parts);
+        }
+        stored.bytes.shrink_to_fit();
+        Ok(stored)
+    }
+
+    /// The card, the title and the category of a document.
+    fn of(&self, doc: DocId) -> [&[u8]; 3] {
+        let doc = doc as usize;
+        let start = doc.checked_sub(1).map_or(0, |before| self.ends[before][2]);
+        let [card, title, kind] = self.ends[doc];
+        [&self.bytes[start..card], &self.bytes[card..title], &self.bytes[title..kind]]
+    }
+}
+
+/// One segment in memory.
 pub(crate) struct Segment {
+    /// By document.
     pub rows: Vec<Row>,
+    stored: Stored,
+    lists: Lists,
     /// Texts by the numbers that stand for them.
     pub categories: Vec<String>,
     pub locations: Vec<String>,
 }
 
 impl Segment {
-    fn read(reader: &SegmentReader) -> Result<Self, SearchError> {
+    fn read(reader: &SegmentReader, fields: &Fields) -> Result<Self, SearchError> {
         let columns = reader.fast_fields();
         let unsigned = |name: &str| columns.u64(name).map(|own| own.first_or_default_col(0));
         let signed = |name: &str| columns.i64(name).map(|own| own.first_or_default_col(0));
@@ -53,7 +93,8 @@ impl Segment {
             location: location[doc as usize],
             status: u8::try_from(status.get_val(doc)).unwrap_or(0),
         };
-        Ok(Self { rows: (0..reader.max_doc()).map(row).collect(), categories, locations })
+        let rows = (0..reader.max_doc()).map(row).collect();
+        Ok(Self { rows, stored: Stored::read(reader, fields)?, lists: Lists::default(), categories, locations })
     }
 
     /// For each number, whether its text is what is asked for.
@@ -83,6 +124,8 @@ pub(crate) struct View {
     pub searcher: Searcher,
     pub segments: Vec<Arc<Segment>>,
     pub fields: Fields,
+    /// What was asked of this state.
+    pub answers: Answers,
 }
 
 impl View {
@@ -91,10 +134,10 @@ impl View {
         let known: HashMap<_, _> = before.iter().flat_map(|view| view.by_id()).collect();
         let read = |reader: &SegmentReader| match known.get(&reader.segment_id()) {
             Some(segment) => Ok(Arc::clone(segment)),
-            None => Segment::read(reader).map(Arc::new),
+            None => Segment::read(reader, &fields).map(Arc::new),
         };
         let segments = searcher.segment_readers().iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { searcher, segments, fields })
+        Ok(Self { searcher, segments, fields, answers: Answers::default() })
     }
 
     fn by_id(&self) -> impl Iterator<Item = (tantivy::index::SegmentId, &Arc<Segment>)> {
@@ -117,18 +160,29 @@ impl View {
         versions
     }
 
+    /// How many documents there are.
+    #[expect(clippy::cast_possible_truncation, reason = "documents are counted in 32 bits")]
+    pub(crate) fn count(&self) -> usize {
+        self.searcher.num_docs() as usize
+    }
+
+    /// The documents with a term, in each segment.
+    pub(crate) fn lists(&self, field: Field, term: &str) -> Result<Vec<Arc<List>>, SearchError> {
+        self.each().map(|(_, reader, segment)| segment.lists.list(reader, field, term)).collect()
+    }
+
+    fn stored(&self, at: DocAddress) -> [&[u8]; 3] {
+        self.segments[at.segment_ord as usize].stored.of(at.doc_id)
+    }
+
     /// The card of a document.
-    pub(crate) fn card(&self, at: DocAddress) -> Result<Vec<u8>, SearchError> {
-        let document: TantivyDocument = self.searcher.doc(at)?;
-        let card = document.get_first(self.fields.card).and_then(|own| own.as_bytes().map(<[u8]>::to_vec));
-        Ok(card.unwrap_or_default())
+    pub(crate) fn card(&self, at: DocAddress) -> &[u8] {
+        self.stored(at)[0]
     }
 
     /// What a document is suggested by.
-    pub(crate) fn suggestion(&self, at: DocAddress, id: u128) -> Result<Suggestion, SearchError> {
-        let document: TantivyDocument = self.searcher.doc(at)?;
-        let text = |field| document.get_first(field).and_then(|own| own.as_str().map(str::to_owned));
-        let (title, category) = (text(self.fields.title), text(self.fields.kind));
-        Ok(Suggestion { id, title: title.unwrap_or_default(), category: category.unwrap_or_default() })
+    pub(crate) fn suggestion(&self, at: DocAddress, id: u128) -> Suggestion {
+        let [_, title, category] = self.stored(at).map(|text| String::from_utf8_lossy(text).into_owned());
+        Suggestion { id, title, category }
     }
 }

@@ -60,6 +60,7 @@ fn a_changed_document_takes_the_place_of_the_old_one_and_one_that_is_gone_is_not
     let place = Place::filled();
     let search = place.open();
     let events = events();
+    assert_eq!((find(&search, "캣츠"), find(&search, "유령")), (vec![5], vec![6]));
     let renamed = Event { title: "지킬 앤 하이드", description: "", ..events.into_iter().nth(4).expect("cats") };
     search.change([renamed.document(5)], [6]).expect("changed");
     assert!(find(&search, "캣츠").is_empty() && find(&search, "유령").is_empty());
