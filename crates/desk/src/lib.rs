@@ -32,6 +32,7 @@ pub use engine::time::{Span, Time};
 pub use lanes::{Follower, News, Outlook};
 pub use nodes::NodeWord;
 pub use outward::DeliveryQuery;
+pub use reading::OnOffer;
 pub use stream::{Entry, Happened, Page, SeatChange, Stage, Told};
 
 use std::sync::Arc;

@@ -18,6 +18,26 @@ use crate::value::{Columns, IntoValue as _, Kind, Value};
 use crate::views::View;
 use crate::{EventQuery, EventSort, ReservationQuery, SeatMap, SeatStretch, Unavailable};
 
+/// As much of an event as counting what is free takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnOffer {
+    /// The event.
+    pub event: EventId,
+    /// How many seats it has.
+    pub seats: u32,
+    /// Whether it has counted tickets too.
+    pub counted: bool,
+}
+
+impl OnOffer {
+    /// That of an event.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        let offer = &event.offer;
+        Self { event: event.id, seats: offer.layout.total(), counted: !offer.types.is_empty() }
+    }
+}
+
 pub(crate) const EVENT_VERSIONS: &str = "SELECT id, version FROM events WHERE id > ?1 ORDER BY id LIMIT ?2";
 /// The most keys one query lists.
 const MOST_LISTED: usize = 100;
@@ -177,17 +197,23 @@ impl Desk {
     /// # Errors
     /// As [`Desk::user`].
     pub async fn available(&self, events: &[Arc<Event>]) -> Result<Vec<u32>, Unavailable> {
-        let counted: Vec<EventId> = events.iter().filter(|own| !own.offer.types.is_empty()).map(|own| own.id).collect();
+        let offers: Vec<OnOffer> = events.iter().map(|event| OnOffer::of(event)).collect();
+        self.left(&offers).await
+    }
+
+    /// How many seats and tickets of each event are free, in the order asked, without the events themselves.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn left(&self, offers: &[OnOffer]) -> Result<Vec<u32>, Unavailable> {
+        let counted: Vec<EventId> = offers.iter().filter(|own| own.counted).map(|own| own.event).collect();
         let mut left: HashMap<EventId, u32> = HashMap::new();
         for stock in self.stocks(&counted).await? {
             *left.entry(stock.event).or_default() += stock.left();
         }
-        let mut free = Vec::with_capacity(events.len());
-        for event in events {
-            let seats = self.view(event).await?.glance(self.now()).free;
-            free.push(seats + left.get(&event.id).copied().unwrap_or(0));
-        }
-        Ok(free)
+        let (views, now) = (self.views(offers).await?, self.now());
+        let free = views.iter().zip(offers);
+        Ok(free.map(|(view, own)| view.glance(now).free + left.get(&own.event).copied().unwrap_or(0)).collect())
     }
 
     /// How many seats of an event are free, its counted tickets aside.
@@ -237,28 +263,59 @@ impl Desk {
         Ok(SeatMap { tag: glance.tag, statuses, valid_until: glance.next_lapse })
     }
 
-    /// The view of an event, filled. A changed number of seats (a draft laid out anew) makes a new one.
+    /// The view of an event, filled.
     async fn view(&self, event: &Arc<Event>) -> Result<Arc<View>, Unavailable> {
-        let seats = event.offer.layout.total();
-        let seed = || self.0.shared.seed();
-        let mut view = self.0.shared.views.view(event.id, seats, seed());
-        if view.count() != seats {
-            self.0.shared.views.forget(event.id);
-            view = self.0.shared.views.view(event.id, seats, seed());
-        }
-        view.filled.get_or_try_init(|| self.fill(event.id, &view)).await?;
+        let offer = OnOffer::of(event);
+        let view = self.unfilled(&offer);
+        view.filled.get_or_try_init(|| async { self.fill(&[(offer.event, &view)]).await }).await?;
         Ok(view)
     }
 
-    async fn fill(&self, event: EventId, view: &View) -> Result<(), Unavailable> {
-        let sql = "SELECT ordinal, version, claimed_until FROM claims WHERE event_id = ?1";
-        let rows = self.0.reads.query(sql, vec![event.0.value()], &[Kind::Int, Kind::Int, Kind::Int]).await?;
-        let mut claims = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut columns = Columns::new(row);
-            claims.push((columns.count()?, columns.int()?, Time(columns.int()?)));
+    /// The views of events, filled; those that are not are filled together.
+    async fn views(&self, offers: &[OnOffer]) -> Result<Vec<Arc<View>>, Unavailable> {
+        let views: Vec<Arc<View>> = offers.iter().map(|own| self.unfilled(own)).collect();
+        let ids = offers.iter().map(|own| own.event);
+        let empty: Vec<_> = ids.zip(&views).filter(|(_, view)| !view.filled.initialized()).collect();
+        if let [(event, view)] = empty[..] {
+            // Many may ask for one at once: one of them reads it.
+            view.filled.get_or_try_init(|| async { self.fill(&[(event, view)]).await }).await?;
+        } else if !empty.is_empty() {
+            self.fill(&empty).await?;
+            // Whoever filled it meanwhile read the same.
+            empty.iter().for_each(|(_, view)| drop(view.filled.set(())));
         }
-        view.fill(claims);
+        Ok(views)
+    }
+
+    /// The view of an event, filled or not. A changed number of seats (a draft laid out anew) makes a new one.
+    fn unfilled(&self, offer: &OnOffer) -> Arc<View> {
+        let views = &self.0.shared.views;
+        let view = views.view(offer.event, offer.seats, || self.0.shared.seed());
+        if view.count() == offer.seats {
+            return view;
+        }
+        views.forget(offer.event);
+        views.view(offer.event, offer.seats, || self.0.shared.seed())
+    }
+
+    async fn fill(&self, empty: &[(EventId, &Arc<View>)]) -> Result<(), Unavailable> {
+        const KINDS: &[Kind] = &[Kind::Bytes, Kind::Int, Kind::Int, Kind::Int];
+        for some in empty.chunks(MOST_LISTED) {
+            let sql = format!(
+                "SELECT event_id, ordinal, version, claimed_until FROM claims WHERE event_id IN ({})",
+                list(some.len())
+            );
+            let params = some.iter().map(|(event, _)| event.0.value()).collect();
+            let mut claims: HashMap<EventId, Vec<(u32, i64, Time)>> = HashMap::new();
+            for row in self.0.reads.query(&sql, params, KINDS).await? {
+                let mut columns = Columns::new(row);
+                let event = columns.id()?;
+                claims.entry(event).or_default().push((columns.count()?, columns.int()?, Time(columns.int()?)));
+            }
+            for (event, view) in some {
+                self.0.shared.views.take(*event, view, claims.remove(event).unwrap_or_default());
+            }
+        }
         Ok(())
     }
 

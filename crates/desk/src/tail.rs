@@ -136,7 +136,7 @@ fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
         } else {
             shared.programme.touch([event]);
             let seats = Told::seats(&body)?;
-            shared.views.fill(event, seats.into_iter().map(|seat| (seat.ordinal, seat.version, seat.until)).collect());
+            shared.views.fill(event, seats.into_iter().map(|seat| (seat.ordinal, seat.version, seat.until)));
             shared.follower.tell(|follower| follower.follow(&News { touched: &BTreeSet::from([event]), ..News::NONE }));
         }
     }

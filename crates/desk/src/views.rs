@@ -14,6 +14,8 @@ use tokio::sync::OnceCell;
 
 /// The most seats in all views together (a seat takes 16 bytes).
 const MOST_SEATS: usize = 8_000_000;
+/// What a view takes while nobody has touched a seat, in seats.
+const UNTOUCHED: usize = 16;
 
 /// The views of the events that were looked at lately.
 #[derive(Default)]
@@ -21,8 +23,14 @@ pub(crate) struct Views(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    views: HashMap<EventId, Arc<View>>,
+    views: HashMap<EventId, Slot>,
     /// The seats of all of them.
+    seats: usize,
+}
+
+struct Slot {
+    view: Arc<View>,
+    /// What it takes, in seats.
     seats: usize,
 }
 
@@ -33,6 +41,8 @@ pub(crate) struct View {
 }
 
 struct Seats {
+    count: u32,
+    /// By ordinal, as `versions`; both are empty until a seat is touched.
     until: Vec<i64>,
     versions: Vec<i64>,
     /// How many holds end at a moment; those that have are taken out when the view is looked at.
@@ -54,40 +64,43 @@ pub(crate) struct Glance {
 
 impl Views {
     /// The view of an event with this many seats, filled or not.
-    pub(crate) fn view(&self, event: EventId, seats: u32, seed: u64) -> Arc<View> {
+    pub(crate) fn view(&self, event: EventId, seats: u32, seed: impl FnOnce() -> u64) -> Arc<View> {
         let mut kept = self.0.lock();
-        if let Some(view) = kept.views.get(&event) {
-            return view.clone();
+        if let Some(slot) = kept.views.get(&event) {
+            return slot.view.clone();
         }
-        if kept.seats + seats as usize > MOST_SEATS {
-            // Rare, and what is looked at again is filled again: no order of use is kept for it.
-            *kept = Kept::default();
-        }
-        let view = Arc::new(View { filled: OnceCell::new(), seats: Mutex::new(Seats::new(seats, seed)) });
-        kept.seats += seats as usize;
-        kept.views.insert(event, view.clone());
+        kept.make_room(UNTOUCHED);
+        let view = Arc::new(View { filled: OnceCell::new(), seats: Mutex::new(Seats::new(seats, seed())) });
+        kept.views.insert(event, Slot { view: view.clone(), seats: UNTOUCHED });
         view
     }
 
     /// Takes changed claims into the views that exist.
     pub(crate) fn apply(&self, claims: &[Claim]) {
-        let mut last: Option<(EventId, Option<Arc<View>>)> = None;
-        for claim in claims {
-            let event = claim.seat.0;
-            if last.as_ref().is_none_or(|(id, _)| *id != event) {
-                last = Some((event, self.0.lock().views.get(&event).cloned()));
-            }
-            if let Some((_, Some(view))) = &last {
-                view.seats.lock().apply(claim.seat.1, claim.version, claim.until);
-            }
+        for own in claims.chunk_by(|a, b| a.seat.0 == b.seat.0) {
+            self.fill(own[0].seat.0, own.iter().map(|claim| (claim.seat.1, claim.version, claim.until)));
         }
     }
 
-    /// Takes claims of an event that others changed, if it has a view.
-    pub(crate) fn fill(&self, event: EventId, claims: Vec<(u32, i64, Time)>) {
-        let view = self.0.lock().views.get(&event).cloned();
+    /// Takes claims of an event, if it has a view.
+    pub(crate) fn fill(&self, event: EventId, claims: impl IntoIterator<Item = (u32, i64, Time)>) {
+        let view = self.0.lock().views.get(&event).map(|slot| slot.view.clone());
         if let Some(view) = view {
-            view.fill(claims);
+            self.take(event, &view, claims);
+        }
+    }
+
+    /// Takes claims into the view of an event, which may have been dropped from these.
+    pub(crate) fn take(&self, event: EventId, view: &Arc<View>, claims: impl IntoIterator<Item = (u32, i64, Time)>) {
+        let grown = view.fill(claims);
+        if grown > 0 {
+            let mut kept = self.0.lock();
+            kept.make_room(grown);
+            if let Some(slot) = kept.views.get_mut(&event).filter(|slot| Arc::ptr_eq(&slot.view, view)) {
+                slot.seats += grown;
+            } else {
+                kept.seats -= grown;
+            }
         }
     }
 
@@ -99,24 +112,37 @@ impl Views {
     /// Drops the view of an event, so that the next look fills it anew.
     pub(crate) fn forget(&self, event: EventId) {
         let mut kept = self.0.lock();
-        if let Some(view) = kept.views.remove(&event) {
-            kept.seats -= view.count() as usize;
+        if let Some(slot) = kept.views.remove(&event) {
+            kept.seats -= slot.seats;
         }
+    }
+}
+
+impl Kept {
+    /// Counts so many seats more, of which there may be too many for those that are kept.
+    fn make_room(&mut self, seats: usize) {
+        if self.seats + seats > MOST_SEATS {
+            // Rare, and what is looked at again is filled again: no order of use is kept for it.
+            *self = Self::default();
+        }
+        self.seats += seats;
     }
 }
 
 impl View {
     /// How many seats it shows.
     pub(crate) fn count(&self) -> u32 {
-        u32::try_from(self.seats.lock().until.len()).unwrap_or(u32::MAX)
+        self.seats.lock().count
     }
 
-    /// Takes claims read from the store.
-    pub(crate) fn fill(&self, claims: impl IntoIterator<Item = (u32, i64, Time)>) {
+    /// Takes claims; says of how many seats it had to begin to keep something.
+    fn fill(&self, claims: impl IntoIterator<Item = (u32, i64, Time)>) -> usize {
         let mut seats = self.seats.lock();
+        let before = seats.until.len();
         for (ordinal, version, until) in claims {
             seats.apply(ordinal, version, until);
         }
+        seats.until.len() - before
     }
 
     /// What it shows at `now`, without the seats.
@@ -128,25 +154,24 @@ impl View {
     pub(crate) fn stretch(&self, first: u32, count: u32, now: Time) -> (Glance, Vec<SeatStatus>) {
         let mut seats = self.seats.lock();
         let glance = seats.glance(now);
-        let stretch = seats.until.iter().skip(first as usize).take(count as usize);
-        let statuses = stretch.map(|until| SeatStatus::at(Time(*until), now)).collect();
-        (glance, statuses)
+        let stretch = seats.until().skip(first as usize).take(count as usize);
+        (glance, stretch.map(|until| SeatStatus::at(until, now)).collect())
     }
 
     /// The status of each seat at `now`, and what belongs to it.
     pub(crate) fn statuses(&self, now: Time) -> (Glance, Vec<SeatStatus>) {
         let mut seats = self.seats.lock();
         let glance = seats.glance(now);
-        (glance, seats.until.iter().map(|until| SeatStatus::at(Time(*until), now)).collect())
+        (glance, seats.until().map(|until| SeatStatus::at(until, now)).collect())
     }
 }
 
 impl Seats {
     fn new(count: u32, seed: u64) -> Self {
-        let count = count as usize;
         Self {
-            until: vec![0; count],
-            versions: vec![0; count],
+            count,
+            until: Vec::new(),
+            versions: Vec::new(),
             lapses: BTreeMap::new(),
             looked: 0,
             sold: 0,
@@ -155,10 +180,20 @@ impl Seats {
         }
     }
 
+    /// Until when each seat is claimed, in order.
+    fn until(&self) -> impl Iterator<Item = Time> {
+        let untouched = std::iter::repeat(Time::NEVER);
+        self.until.iter().copied().map(Time).chain(untouched).take(self.count as usize)
+    }
+
     fn apply(&mut self, ordinal: u32, version: i64, until: Time) {
         let index = ordinal as usize;
-        if self.versions.get(index).is_none_or(|known| *known >= version) {
+        if ordinal >= self.count || self.versions.get(index).copied().unwrap_or(0) >= version {
             return;
+        }
+        if self.until.is_empty() {
+            self.until = vec![Time::NEVER.0; self.count as usize];
+            self.versions = vec![0; self.count as usize];
         }
         self.versions[index] = version;
         let before = std::mem::replace(&mut self.until[index], until.0);
@@ -200,7 +235,7 @@ impl Seats {
         }
         self.looked = self.looked.max(now.0);
         let taken = self.sold + self.held;
-        let free = u32::try_from(self.until.len()).unwrap_or(u32::MAX) - taken;
+        let free = self.count - taken;
         let next = self.lapses.first_key_value().map_or(Time::FOREVER, |(until, _)| Time(*until));
         Glance { tag: self.tag, free, next_lapse: next }
     }
@@ -238,6 +273,30 @@ mod tests {
             assert_eq!(part, whole[end.min(first as usize)..end], "{first} {count}");
             assert_eq!(glance.free, 3);
         }
+    }
+
+    #[test]
+    fn a_view_takes_memory_once_a_seat_is_touched_and_gives_it_back() {
+        let views = Views::default();
+        let seats = || views.0.lock().seats;
+        let [first, second] = [1, 2].map(EventId);
+        let view = views.view(first, 100_000, || 7);
+        views.view(second, 100_000, || 7);
+        assert_eq!((seats(), view.glance(Time(1)).free), (2 * UNTOUCHED, 100_000));
+        views.fill(first, [(0, 1, HELD), (1, 1, HELD)]);
+        assert_eq!((seats(), view.glance(Time(1)).free), (2 * UNTOUCHED + 100_000, 99_998));
+        views.forget(first);
+        views.take(first, &view, [(2, 1, HELD)]);
+        assert_eq!((seats(), view.glance(Time(1)).free), (UNTOUCHED, 99_997), "who still looks at it sees on");
+        let late = views.view(first, 9, || 7);
+        views.forget(first);
+        views.take(first, &late, [(2, 1, HELD)]);
+        assert_eq!(seats(), UNTOUCHED);
+        for number in 3..90 {
+            views.view(EventId(number), 100_000, || 7);
+            views.fill(EventId(number), [(0, 1, HELD)]);
+        }
+        assert!((1..=MOST_SEATS).contains(&seats()));
     }
 
     #[test]

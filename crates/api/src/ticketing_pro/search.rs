@@ -1,14 +1,13 @@
 //! Looking for events, and completing what is typed.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::io::Write as _;
 use std::time::Instant;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use desk::OnOffer;
 use engine::catalogue::Event;
 use engine::id::EventId;
-use futures_util::future::try_join_all;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use search::{Hit, SearchError, Wanted};
@@ -24,8 +23,8 @@ use crate::query::{Page, Query};
 use crate::state::AppState;
 use crate::{clock, ids};
 
-/// The version of [`Card`]: cards of another one are made anew.
-pub(crate) const CARDS: &str = "1";
+/// The version of [`card`]: cards of another one are made anew.
+pub(crate) const CARDS: &str = "2";
 /// The fewest characters that are completed.
 const FEWEST_TYPED: usize = 2;
 /// How many completions there are when nobody says, and at most.
@@ -53,9 +52,12 @@ struct Card {
     image_url: Option<String>,
 }
 
-/// The card of an event, rendered.
+/// How many seats an event has (four bytes) and whether tickets are counted (one), ahead of its rendered card.
+const OFFER: usize = 5;
+
+/// The card of an event, rendered, behind what counting its seats takes.
 pub(crate) fn card(event: &Event) -> Vec<u8> {
-    let billing = &event.billing;
+    let (billing, offer) = (&event.billing, OnOffer::of(event));
     let card = Card {
         event_id: ids::event(event.id),
         title: billing.title.clone(),
@@ -68,7 +70,18 @@ pub(crate) fn card(event: &Event) -> Vec<u8> {
         max_price: Price(event.offer.max_price),
         image_url: billing.image_url.clone(),
     };
-    serde_json::to_vec(&card).expect("a card is JSON")
+    let mut made = offer.seats.to_be_bytes().to_vec();
+    made.push(offer.counted.into());
+    serde_json::to_writer(&mut made, &card).expect("a card is JSON");
+    made
+}
+
+/// What a hit has on offer, and its rendered card with its score.
+fn unpacked(hit: &Hit) -> Option<(OnOffer, (&[u8], f32))> {
+    let (offer, card) = hit.card.split_first_chunk::<OFFER>()?;
+    let [seats @ .., counted] = *offer;
+    let offer = OnOffer { event: EventId(hit.id), seats: u32::from_be_bytes(seats), counted: counted == 1 };
+    Some((offer, (card, hit.score)))
 }
 
 /// What to look for.
@@ -162,18 +175,10 @@ async fn events(State(state): State<AppState>, Query(query): Query<SearchQuery>)
     let wanted = query.wanted(page)?;
     // Takes less time than handing it to another thread.
     let found = state.search.find(&wanted).map_err(unreadable)?;
-    let free = free(&state, &found.hits).await?;
+    let (offers, cards): (Vec<OnOffer>, Vec<_>) = found.hits.iter().filter_map(unpacked).unzip();
+    let free = state.desk.left(&offers).await?;
     let rest = Rest { total: found.total, page, query: wanted.text, took_ms: since(began) };
-    Ok(json(rendered(&found.hits, &free, &rest)))
-}
-
-/// How many seats and tickets of each event that was found are free.
-async fn free(state: &AppState, hits: &[Hit]) -> Result<HashMap<u128, u32>, ApiError> {
-    let events = try_join_all(hits.iter().map(|hit| state.desk.event(EventId(hit.id)))).await?;
-    // One that is gone by now has nothing free.
-    let events: Vec<Arc<Event>> = events.into_iter().flatten().collect();
-    let free = state.desk.available(&events).await?;
-    Ok(events.iter().map(|event| event.id.0).zip(free).collect())
+    Ok(json(rendered(&cards, &free, &rest)))
 }
 
 /// What stands around the hits of a page.
@@ -184,23 +189,20 @@ struct Rest<'a> {
     took_ms: u64,
 }
 
-/// A [`SearchPage`], put together from cards that were rendered before.
-fn rendered(hits: &[Hit], free: &HashMap<u128, u32>, rest: &Rest<'_>) -> Vec<u8> {
-    let cards: usize = hits.iter().map(|hit| hit.card.len() + 64).sum();
-    let mut body = Vec::with_capacity(cards + 256);
+/// A [`SearchPage`], put together from cards that were rendered before with their scores, and what is free of each.
+fn rendered(cards: &[(&[u8], f32)], free: &[u32], rest: &Rest<'_>) -> Vec<u8> {
+    let length: usize = cards.iter().map(|(card, _)| card.len() + 64).sum();
+    let mut body = Vec::with_capacity(length + 256);
     body.extend_from_slice(b"{\"results\":[");
-    for (place, hit) in hits.iter().enumerate() {
+    for (place, ((card, score), free)) in cards.iter().zip(free).enumerate() {
         if place > 0 {
             body.push(b',');
         }
-        let available = free.get(&hit.id).copied().unwrap_or(0);
-        body.extend_from_slice(hit.card.strip_suffix(b"}").unwrap_or(&hit.card));
-        let live = format!(",\"available_seats\":{available},\"score\":{:.3}}}", hit.score);
-        body.extend_from_slice(live.as_bytes());
+        body.extend_from_slice(card.strip_suffix(b"}").unwrap_or(card));
+        write!(body, ",\"available_seats\":{free},\"score\":{score:.3}}}").expect("memory takes all");
     }
-    let Rest { total, page, query, took_ms } = rest;
+    let Rest { total, page: Page { page, size }, query, took_ms } = rest;
     let query = serde_json::to_string(query).expect("a text is JSON");
-    let (page, size) = (page.page, page.size);
     let rest =
         format!("],\"total\":{total},\"page\":{page},\"page_size\":{size},\"query\":{query},\"took_ms\":{took_ms}}}");
     body.extend_from_slice(rest.as_bytes());
@@ -307,15 +309,12 @@ mod tests {
     #[test]
     fn a_page_put_together_is_the_page_that_is_described() {
         let cards = ["}", "\"quoted\"\n"].map(a_card);
-        let hits: Vec<Hit> = (1..)
-            .zip(&cards)
-            .map(|(id, card)| Hit { id, score: 1.5, card: serde_json::to_vec(card).expect("JSON") })
-            .collect();
-        let free = HashMap::from([(1, 7)]);
+        let made = cards.iter().map(|card| serde_json::to_vec(card).expect("JSON")).collect::<Vec<_>>();
+        let made: Vec<(&[u8], f32)> = made.iter().map(|card| (card.as_slice(), 1.5)).collect();
         let page = Page { page: 2, size: 20 };
         for (shown, total) in [(0, 0), (1, 41), (2, 42)] {
             let rest = Rest { total, page, query: "a \"b\"", took_ms: 3 };
-            let read: Value = serde_json::from_slice(&rendered(&hits[..shown], &free, &rest)).expect("JSON");
+            let read: Value = serde_json::from_slice(&rendered(&made[..shown], &[7, 0][..shown], &rest)).expect("JSON");
             let results: Vec<SearchHit<'_>> = (cards.iter().zip([7, 0]).take(shown))
                 .map(|(card, available_seats)| SearchHit { card, available_seats, score: 1.5 })
                 .collect();
