@@ -12,5 +12,6 @@ pub mod proxy;
 pub mod random;
 pub mod receiver;
 pub mod server;
+pub mod stalled;
 pub mod store;
 pub mod wire;

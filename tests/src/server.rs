@@ -79,6 +79,17 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// How much of the machine's memory it has, in megabytes.
+    ///
+    /// # Panics
+    /// Where there is no `/proc`.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1_024
+    }
+
     fn spawn(store: &Store, settings: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr());
         let port = port.expect("loopback has a free port").port();
