@@ -121,9 +121,10 @@ pub fn rules(seconds: i64) -> HoldRules {
     HoldRules { span: Span::seconds(seconds), most: 4, one_each: false, alone: false }
 }
 
-/// Waits until something becomes true; gives up after about ten seconds.
+/// Waits until something becomes true; gives up after about a minute, since a write of anybody on the same PostgreSQL
+/// that takes long holds up what nodes hear of each other.
 pub async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         if is_so().await {
             return;
         }
