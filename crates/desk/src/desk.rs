@@ -126,7 +126,8 @@ impl Desk {
     /// answer of the reply or the refusal; without a key the command is simply run and rendered.
     ///
     /// # Errors
-    /// Why there was no verdict; [`Refusal::KeyReused`] where the key stands for another request.
+    /// Why there was no verdict; [`Refusal::KeyReused`] where the key stands for another request, and refusals that are
+    /// not the last word ([`Command::is_final`]).
     pub async fn run_once<C: Command>(
         &self,
         command: C,
@@ -135,6 +136,7 @@ impl Desk {
     ) -> Result<Answer, Stopped> {
         let Some(once) = once else {
             return match self.submit(command, None).await? {
+                Told::Verdict(Err(refusal), _) if !C::is_final(&refusal) => Err(refusal.into()),
                 Told::Verdict(result, _) => Ok(render(result.as_ref())),
                 Told::Replayed(answer) => Ok(answer),
             };

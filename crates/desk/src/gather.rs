@@ -106,6 +106,9 @@ impl<C: Command> Attempt for Pending<C> {
     fn answer(&mut self, now: Time) -> Option<StoredAnswer> {
         let (once, render) = self.once.as_ref()?;
         let Some(Ok(Told::Verdict(result, kept))) = &mut self.told else { return None };
+        if result.as_ref().is_err_and(|refusal| !C::is_final(refusal)) {
+            return None;
+        }
         let answer = render(result.as_ref());
         let Answer { status, body, .. } = answer.clone();
         *kept = Some(answer);

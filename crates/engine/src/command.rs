@@ -19,6 +19,13 @@ pub trait Command: Send + 'static {
     /// # Errors
     /// [`Stop::Missing`] when a row that matters was not loaded, [`Stop::Refused`] when a rule forbids it.
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Self::Reply>;
+
+    /// Whether a refusal is the last word. One that is not is never kept under an idempotency key: whoever sent the
+    /// command sends it again, made anew.
+    #[must_use]
+    fn is_final(_: &Refusal) -> bool {
+        true
+    }
 }
 
 /// What a command may use besides the rows: the moment, and new ids.

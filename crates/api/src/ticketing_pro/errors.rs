@@ -321,12 +321,29 @@ where
     C: engine::command::Command,
     W: Serialize,
 {
+    Ok(act_anew(state, attempt, command, wire).await?)
+}
+
+/// As [`act`], for those who make a command anew where a refusal is not the last word.
+///
+/// # Errors
+/// As [`act`], and such a refusal.
+pub async fn act_anew<C, W>(
+    state: &AppState,
+    attempt: &Attempt,
+    command: C,
+    wire: impl Fn(&C::Reply) -> W + Send + 'static,
+) -> Result<Response, Stopped>
+where
+    C: engine::command::Command,
+    W: Serialize,
+{
     let (path, at) = (attempt.path.clone(), state.desk.now());
     let render = move |verdict: Result<&C::Reply, &Refusal>| match verdict {
         Ok(reply) => ok(&wire(reply)),
         Err(refusal) => ApiError::from(refusal).answer(&path, at),
     };
-    Ok(once::run(state, attempt, command, render).await?)
+    once::run(state, attempt, command, render).await
 }
 
 /// The answer 200 with this body.

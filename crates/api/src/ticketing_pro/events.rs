@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::errors::{ApiError, ReadProblems, WriteProblems, act, ok};
+use super::errors::{ApiError, ReadProblems, WriteProblems, act, act_anew};
 use super::event_input::{self, EventInput};
 use super::wire::{EventBody, EventDetail};
 use crate::caller::{Caller, MaybeCaller};
@@ -252,28 +252,39 @@ async fn change(
     if let Some(answer) = once::replayed(&state, &posted.attempt).await? {
         return Ok(answer);
     }
-    let event = apply(&state, editor, read_id(&event_id)?, &posted.body).await?;
-    let stocks = state.desk.stocks(&[event.id]).await?;
-    // A new offer is a draft's, of which nothing is sold.
-    let free = if event.status == EventStatus::Draft { event.offer.total() } else { free(&state, &event).await? };
-    Ok(once::keep(&state, &posted.attempt, ok(&EventDetail::new(&event, free, &stocks))).await?)
-}
-
-/// Changes what `input` names. What others change meanwhile stays, where it does not name that too: then the change is
-/// made again, from what is there now. It comes to the same however often it is made.
-async fn apply(state: &AppState, editor: Editor, id: EventId, input: &EventInput) -> Result<Arc<Event>, ApiError> {
+    let id = read_id(&event_id)?;
     let mut event = state.desk.event(id).await?;
     for _ in 0..MOST_TRIES {
         let old = event.ok_or(ApiError::not_found("event"))?;
-        editor.may_change(&old)?;
-        let (billing, offer) = (input.billing(old.billing.clone())?, input.changed_offer(&old)?);
-        match state.desk.run(UpdateEvent { editor, event: id, version: old.version, billing, offer }).await {
-            Err(Stopped::Refused(refusal)) if refusal == UpdateEvent::OUTDATED => {}
-            changed => return Ok(changed?),
+        match apply(&state, editor, &old, &posted).await? {
+            Some(answer) => return Ok(answer),
+            None => event = state.desk.stored_events(&[id]).await?.pop(),
         }
-        event = state.desk.stored_events(&[id]).await?.pop();
     }
     Err(UpdateEvent::OUTDATED.into())
+}
+
+/// Changes what the input names; `None` where another change came first. What that changed stays, where the input does
+/// not name it too: the change is then made anew, from what is there now.
+async fn apply(
+    state: &AppState,
+    editor: Editor,
+    old: &Arc<Event>,
+    posted: &Posted<EventInput>,
+) -> Result<Option<Response>, ApiError> {
+    editor.may_change(old)?;
+    let (billing, offer) = (posted.body.billing(old.billing.clone())?, posted.body.changed_offer(old)?);
+    let command = UpdateEvent { editor, event: old.id, version: old.version, billing, offer };
+    let (stocks, free) = (state.desk.stocks(&[old.id]).await?, free(state, old).await?);
+    let changed = act_anew(state, &posted.attempt, command, move |event| {
+        // A new offer is a draft's, of which nothing is sold.
+        let free = if event.status == EventStatus::Draft { event.offer.total() } else { free };
+        EventDetail::new(event, free, &stocks)
+    });
+    match changed.await {
+        Err(Stopped::Refused(refusal)) if refusal == UpdateEvent::OUTDATED => Ok(None),
+        changed => Ok(Some(changed?)),
+    }
 }
 
 /// Puts a draft on sale.

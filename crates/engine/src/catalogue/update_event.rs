@@ -57,4 +57,8 @@ impl Command for UpdateEvent {
         let Decision { changes, .. } = decision.put(Row::Event(changed.clone()));
         Ok(Decision::new(changed).change(changes).fact(Fact::EventChanged(self.event)))
     }
+
+    fn is_final(refusal: &Refusal) -> bool {
+        *refusal != Self::OUTDATED
+    }
 }
