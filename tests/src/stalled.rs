@@ -18,6 +18,12 @@ const SEGMENT: u32 = 536;
 /// A frame a websocket may be sent at any time: a pong of Engine.IO.
 const PONG: &str = "3";
 
+/// How often everybody holds seats and gives them back before the server's memory is looked at, and then.
+pub const ROUNDS: (usize, usize) = (100, 300);
+/// What the server may need more for forty that do not read while that happens, in megabytes. What they are not sent
+/// would be twice as much.
+pub const MORE_MEMORY: u64 = 64;
+
 /// A connection that reads nothing but what it waits for.
 pub struct Stalled {
     stream: TcpStream,

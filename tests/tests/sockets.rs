@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use harness::box_office::put_seats_on_sale;
 use harness::forge;
 use harness::server::{ADMIN, JWT_SECRET, Server, said};
-use harness::stalled::{Stalled, hold_and_give_back};
+use harness::stalled::{MORE_MEMORY, ROUNDS, Stalled, hold_and_give_back};
 use harness::store::Store;
 use serde_json::json;
 use tokio::process::Command;
@@ -71,8 +71,6 @@ async fn the_official_client_sees_what_happens() {
 
 /// How many clients stop reading.
 const STALLED: usize = 40;
-/// What the server may need more while they do, in megabytes. What they are not sent would be more than that.
-const MORE_MEMORY: u64 = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stops_reading_while_seats_change_is_hung_up_on_and_costs_no_memory() {
@@ -82,12 +80,12 @@ async fn who_stops_reading_while_seats_change_is_hung_up_on_and_costs_no_memory(
     let admin = client.admin().await;
     let event = put_seats_on_sale(client, &admin, 10, 20).await;
     let people = client.register_many("busy", 8).await;
-    hold_and_give_back(client, &people, &event, 10).await;
+    hold_and_give_back(client, &people, &event, ROUNDS.0).await;
     let stalled = join_all((0..STALLED).map(|_| Stalled::socket(server.port(), &admin, &event.id))).await;
     let stalled: Vec<Stalled> = stalled.into_iter().map(|own| own.expect("it is let in")).collect();
     let before = server.memory();
-    // Eight messages each time: more than ten times as many as wait for a client.
-    hold_and_give_back(client, &people, &event, 100).await;
+    // Eight messages each time: many times as many as wait for a client.
+    hold_and_give_back(client, &people, &event, ROUNDS.1).await;
     let more = server.memory().saturating_sub(before);
     assert!(more < MORE_MEMORY, "{more} MB more for {STALLED} clients that do not read");
     join_all(stalled.into_iter().map(Stalled::is_hung_up_on)).await;
