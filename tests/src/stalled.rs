@@ -3,13 +3,16 @@
 use std::io;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::box_office::{Buyer, OnSale};
+use crate::box_office::{Buyer, OnSale, put_seats_on_sale};
 use crate::client::{Client, Login};
+use crate::server::Server;
+use crate::store::Store;
 
 /// How much the system takes for a client that does not read, in bytes: as little as it can be made to.
 const BUFFER: u32 = 4_096;
@@ -18,11 +21,14 @@ const SEGMENT: u32 = 536;
 /// A frame a websocket may be sent at any time: a pong of Engine.IO.
 const PONG: &str = "3";
 
-/// How often everybody holds seats and gives them back before the server's memory is looked at, and then.
-pub const ROUNDS: (usize, usize) = (100, 300);
-/// What the server may need more for forty that do not read while that happens, in megabytes. What they are not sent
+/// How many clients stop reading.
+const STALLED: usize = 40;
+/// How often everybody holds seats and gives them back before the server's memory is looked at, and then. Eight messages
+/// each time: many times as many as wait for a client.
+const ROUNDS: (usize, usize) = (100, 300);
+/// What the server may need more for those that do not read while that happens, in megabytes. What they are not sent
 /// would be twice as much.
-pub const MORE_MEMORY: u64 = 64;
+const MORE_MEMORY: u64 = 64;
 
 /// A connection that reads nothing but what it waits for.
 pub struct Stalled {
@@ -109,11 +115,33 @@ fn frame(text: &str) -> Vec<u8> {
     [&[0x81], &length[..], &[0; 4], text.as_bytes()].concat()
 }
 
-/// Everybody holds four seats of its own and gives them back, so often.
+/// Has clients stop reading, each opened at a port, by somebody, for an event, while seats of it change: they cost no
+/// memory and are hung up on.
 ///
 /// # Panics
-/// When the server does not answer as it should.
-pub async fn hold_and_give_back(client: &Client, people: &[Login], event: &OnSale, times: usize) {
+/// When it is not so.
+pub async fn stop_reading<F>(open: impl Fn(u16, Login, String) -> F)
+where
+    F: Future<Output = io::Result<Stalled>>,
+{
+    let store = Store::fresh().await;
+    let server = Server::start(&store).await;
+    let client = server.client();
+    let admin = client.admin().await;
+    let event = put_seats_on_sale(client, &admin, 10, 20).await;
+    let people = client.register_many("busy", 8).await;
+    hold_and_give_back(client, &people, &event, ROUNDS.0).await;
+    let stalled = join_all((0..STALLED).map(|_| open(server.port(), admin.clone(), event.id.clone()))).await;
+    let stalled: Vec<Stalled> = stalled.into_iter().map(|own| own.expect("it is let in")).collect();
+    let before = server.memory();
+    hold_and_give_back(client, &people, &event, ROUNDS.1).await;
+    let more = server.memory().saturating_sub(before);
+    assert!(more < MORE_MEMORY, "{more} MB more for {STALLED} clients that do not read");
+    join_all(stalled.into_iter().map(Stalled::is_hung_up_on)).await;
+}
+
+/// Everybody holds four seats of its own and gives them back, so often.
+async fn hold_and_give_back(client: &Client, people: &[Login], event: &OnSale, times: usize) {
     let own = people.iter().zip(event.seats.chunks_exact(4)).map(|(who, seats)| async move {
         let buyer = Buyer::new(client, who);
         let seats: Vec<&str> = seats.iter().map(String::as_str).collect();
@@ -123,5 +151,5 @@ pub async fn hold_and_give_back(client: &Client, people: &[Login], event: &OnSal
             let _ = buyer.cancel(booking).await.expect("the server answers").expect(200);
         }
     });
-    futures_util::future::join_all(own).await;
+    join_all(own).await;
 }

@@ -3,11 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use futures_util::future::join_all;
-use harness::box_office::put_seats_on_sale;
 use harness::forge;
 use harness::server::{ADMIN, JWT_SECRET, Server, said};
-use harness::stalled::{MORE_MEMORY, ROUNDS, Stalled, hold_and_give_back};
+use harness::stalled::{Stalled, stop_reading};
 use harness::store::Store;
 use serde_json::json;
 use tokio::process::Command;
@@ -69,24 +67,7 @@ async fn the_official_client_sees_what_happens() {
     println!("{text}");
 }
 
-/// How many clients stop reading.
-const STALLED: usize = 40;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stops_reading_while_seats_change_is_hung_up_on_and_costs_no_memory() {
-    let store = Store::fresh().await;
-    let server = Server::start(&store).await;
-    let client = server.client();
-    let admin = client.admin().await;
-    let event = put_seats_on_sale(client, &admin, 10, 20).await;
-    let people = client.register_many("busy", 8).await;
-    hold_and_give_back(client, &people, &event, ROUNDS.0).await;
-    let stalled = join_all((0..STALLED).map(|_| Stalled::socket(server.port(), &admin, &event.id))).await;
-    let stalled: Vec<Stalled> = stalled.into_iter().map(|own| own.expect("it is let in")).collect();
-    let before = server.memory();
-    // Eight messages each time: many times as many as wait for a client.
-    hold_and_give_back(client, &people, &event, ROUNDS.1).await;
-    let more = server.memory().saturating_sub(before);
-    assert!(more < MORE_MEMORY, "{more} MB more for {STALLED} clients that do not read");
-    join_all(stalled.into_iter().map(Stalled::is_hung_up_on)).await;
+    stop_reading(|port, who, event| async move { Stalled::socket(port, &who, &event).await }).await;
 }
