@@ -140,6 +140,15 @@ test("seats are told as they are held, freed and sold, each once, in sequence, t
   assert.equal(one.count("seat-locked") + one.count("seat-released") + one.count("seat-sold"), 0);
 });
 
+test("who joins again and again gets no more snapshots than can have been read, and the last one later", async () => {
+  const client = await Client.connected({ token: alice.token });
+  for (let round = 0; round < 20; round += 1) {
+    assert.deepEqual(await client.ask("join-seat-selection", { eventId: show.id }), HEARD);
+  }
+  assert.equal(client.count("seats-snapshot"), 8);
+  for (let number = 0; number < 9; number += 1) await client.next("seats-snapshot");
+});
+
 test("a lapse is told", async () => {
   const hall = await event(admin, { seating: { sections: [{ name: "A", rows: 1, seats_per_row: 1, price: 1000 }] } });
   const [seat] = await seatsOf(hall);

@@ -70,7 +70,10 @@ impl<'de> Deserializer<'de> for Named {
                 entries.end()?;
                 Ok(read)
             }
-            plain => plain.deserialize_any(visitor),
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(plain) => visitor.visit_bool(plain),
+            Value::Number(number) => number.deserialize_any(visitor),
+            Value::String(text) => visitor.visit_string(text),
         }
     }
 
@@ -97,16 +100,8 @@ impl<'de> Deserializer<'de> for Named {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        match self.0 {
-            // A number that is kept as it was written asks for itself by name.
-            Value::Number(_) => self.0.deserialize_newtype_struct(name, visitor),
-            _ => visitor.visit_newtype_struct(self),
-        }
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -120,7 +115,8 @@ impl<'de> Deserializer<'de> for Named {
                 let entries = MapDeserializer::new(entries.into_iter().map(|(key, value)| (key, Named(value))));
                 visitor.visit_enum(MapAccessDeserializer::new(entries))
             }
-            plain => plain.deserialize_enum(name, variants, visitor),
+            Value::String(variant) => visitor.visit_enum(variant.into_deserializer()),
+            other => other.deserialize_enum(name, variants, visitor),
         }
     }
 

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use desk::{Answer, Once, Stopped};
+use desk::{Answer, Once, Render, Stopped};
 use engine::command::{Command, KeepAnswer};
 use engine::id::UserId;
 use engine::refusal::Refusal;
@@ -134,19 +134,14 @@ impl Key {
     }
 
     /// Runs a command under it; the answer is sealed while it is kept.
-    async fn run<C: Command>(
-        &self,
-        state: &AppState,
-        command: C,
-        render: impl Fn(Result<&C::Reply, &Refusal>) -> Answer + Send + 'static,
-    ) -> Result<Answer, Stopped> {
+    async fn run<C: Command>(&self, state: &AppState, command: C, render: Render<C::Reply>) -> Result<Answer, Stopped> {
         self.asked.store(true, Ordering::Relaxed);
         let seal = state.seal.clone();
         let render = move |verdict: Result<&C::Reply, &Refusal>| {
             let answer = render(verdict);
             Answer { body: seal.seal(answer.body), ..answer }
         };
-        opened(state, state.desk.run_once(command, Some(self.once()), render).await?)
+        opened(state, state.desk.run_once(command, Some(self.once()), Box::new(render)).await?)
     }
 
     /// Keeps an answer that no command gave, unless there is one.
@@ -154,7 +149,7 @@ impl Key {
     /// # Errors
     /// As [`run`].
     pub async fn keep(&self, state: &AppState, answer: Answer) -> Result<Answer, Stopped> {
-        self.run(state, KeepAnswer, move |_| answer.clone()).await
+        self.run(state, KeepAnswer, Box::new(move |_| answer.clone())).await
     }
 
     /// The answer that was given before.
@@ -287,11 +282,20 @@ async fn collect(body: Body) -> Result<Bytes, Fault> {
 ///
 /// # Errors
 /// [`Stopped`], never for a refusal: `render` answers those. A reused key is [`Refusal::KeyReused`].
-pub async fn run<C: Command>(
+pub fn run<C: Command>(
     state: &AppState,
     attempt: &Attempt,
     command: C,
     render: impl Fn(Result<&C::Reply, &Refusal>) -> Answer + Send + 'static,
+) -> impl Future<Output = Result<Response, Stopped>> {
+    run_boxed(state, attempt, command, Box::new(render))
+}
+
+async fn run_boxed<C: Command>(
+    state: &AppState,
+    attempt: &Attempt,
+    command: C,
+    render: Render<C::Reply>,
 ) -> Result<Response, Stopped> {
     let answer = match &attempt.key {
         Some(key) => key.run(state, command, render).await?,

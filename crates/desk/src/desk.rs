@@ -11,11 +11,12 @@ use engine::payments::GatewayEvent;
 use engine::refusal::Refusal;
 use engine::time::Time;
 use engine::world::{Row, World};
+use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::gather::{
-    Attempt, MOST_UNFLUSHED, Pending, Queue, Shared, Told, flush_sqlite, gather_postgres, gather_sqlite,
+    Attempt, MOST_UNFLUSHED, Pending, Queue, Render, Shared, Told, flush_sqlite, gather_postgres, gather_sqlite,
 };
 use crate::migrations::{self, SCHEMA, Spelling, VERSION, pending};
 use crate::reads::Reads;
@@ -65,14 +66,20 @@ impl Desk {
     ///
     /// # Errors
     /// Where the store cannot be reached, or is newer than this program.
-    pub async fn open(config: DeskConfig) -> Result<Desk, Unavailable> {
+    ///
+    /// In a box: else both drivers would be compiled again in whoever opens a desk.
+    pub fn open(config: DeskConfig) -> BoxFuture<'static, Result<Desk, Unavailable>> {
+        Box::pin(Desk::start(config))
+    }
+
+    async fn start(config: DeskConfig) -> Result<Desk, Unavailable> {
         let shared = Arc::new(shared(config.batch)?);
         let (sender, receiver) = mpsc::channel(config.queue.max(1));
         let (running, done) = mpsc::channel(1);
         let queue: Queue = Arc::new(Mutex::new(receiver));
         let (reads, is_postgres) = match &config.store {
             StoreConfig::Sqlite(folder) => {
-                let reads = Reads::Sqlite(start_sqlite(folder, &config, queue, shared.clone(), running).await?);
+                let reads = Reads::Sqlite(start_sqlite(folder, &config, queue, shared.clone(), running)?);
                 shared.stream.moved(reads.number(LAST, Vec::new()).await?.cast_unsigned());
                 (reads, false)
             }
@@ -93,7 +100,11 @@ impl Desk {
     ///
     /// # Errors
     /// Where the store cannot be reached, or has another schema than this program.
-    pub async fn open_to_read(config: DeskConfig) -> Result<Desk, Unavailable> {
+    pub fn open_to_read(config: DeskConfig) -> BoxFuture<'static, Result<Desk, Unavailable>> {
+        Box::pin(Desk::start_to_read(config))
+    }
+
+    async fn start_to_read(config: DeskConfig) -> Result<Desk, Unavailable> {
         let shared = Arc::new(shared(config.batch)?);
         let reads = match &config.store {
             StoreConfig::Sqlite(folder) => Reads::Sqlite(sqlite::Readers::open(folder, config.readers)?),
@@ -132,7 +143,7 @@ impl Desk {
         &self,
         command: C,
         once: Option<Once>,
-        render: impl Fn(Result<&C::Reply, &Refusal>) -> Answer + Send + 'static,
+        render: Render<C::Reply>,
     ) -> Result<Answer, Stopped> {
         let Some(once) = once else {
             return match self.submit(command, None).await? {
@@ -141,7 +152,7 @@ impl Desk {
                 Told::Replayed(answer) => Ok(answer),
             };
         };
-        match self.submit(command, Some((once, Box::new(render)))).await? {
+        match self.submit(command, Some((once, render))).await? {
             Told::Verdict(_, Some(answer)) | Told::Replayed(answer) => Ok(answer),
             Told::Verdict(Err(refusal), None) => Err(refusal.into()),
             Told::Verdict(Ok(_), None) => Err(Stopped::Unavailable("an answer was not kept".to_owned())),
@@ -195,7 +206,7 @@ impl Desk {
     async fn submit<C: Command>(
         &self,
         command: C,
-        once: Option<(Once, crate::gather::Render<C::Reply>)>,
+        once: Option<(Once, Render<C::Reply>)>,
     ) -> Result<Told<C::Reply>, Stopped> {
         let (caller, verdict) = oneshot::channel();
         let pending: Box<dyn Attempt> = Box::new(Pending { command, once, told: None, caller });
@@ -230,7 +241,7 @@ impl Command for Probe {
     }
 }
 
-async fn start_sqlite(
+fn start_sqlite(
     folder: &Path,
     config: &DeskConfig,
     queue: Queue,
@@ -239,7 +250,7 @@ async fn start_sqlite(
 ) -> Result<sqlite::Readers, Unavailable> {
     let writer = sqlite::Writer::open(folder)?;
     writer.execute(SCHEMA)?;
-    for text in pending(&writer, Spelling::Sqlite).await? {
+    for text in sqlite::at_once(pending(&writer, Spelling::Sqlite))? {
         writer.execute(&format!("BEGIN IMMEDIATE;\n{text}\nCOMMIT"))?;
     }
     // A first write makes the log, so that it is there to be flushed.

@@ -11,7 +11,6 @@ use engine::id::EventId;
 use engine::refusal::Refusal;
 use engine::time::Time;
 use engine::world::World;
-use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::batch::{Changed, Effects, Surroundings, work};
@@ -21,7 +20,7 @@ use crate::lanes::{Mouth, News};
 use crate::nodes::Ears;
 use crate::postgres::{Address, Session};
 use crate::programme::Programme;
-use crate::sqlite::{Flusher, Writer};
+use crate::sqlite::{Flusher, Writer, at_once};
 use crate::store::StoreError;
 use crate::stream::Stream;
 use crate::tables::StoredAnswer;
@@ -61,8 +60,9 @@ pub(crate) enum Told<R> {
     Replayed(Answer),
 }
 
-/// Makes the answer to keep.
-pub(crate) type Render<R> = Box<dyn Fn(Result<&R, &Refusal>) -> Answer + Send>;
+/// Makes the answer to keep of a reply or a refusal. In a box, so that a command is compiled once and not for every
+/// place that renders it.
+pub type Render<R> = Box<dyn Fn(Result<&R, &Refusal>) -> Answer + Send>;
 
 /// A command and who waits for it.
 pub(crate) struct Pending<C: Command> {
@@ -256,11 +256,7 @@ fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Share
     }
     let around = shared.surroundings();
     let timer = crate::clock::Stopwatch::start();
-    let done = writer.run("BEGIN IMMEDIATE").and_then(|()| {
-        // The driver answers at once: there is nothing to wait for inside.
-        let worked = work(writer, &mut batch, &around).now_or_never();
-        worked.unwrap_or_else(|| Err(StoreError::Lost("the driver waited".to_owned())))
-    });
+    let done = writer.run("BEGIN IMMEDIATE").and_then(|()| at_once(work(writer, &mut batch, &around)));
     timer.record("maepyo_commit_seconds");
     match done {
         Ok(changed) => {

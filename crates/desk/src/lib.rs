@@ -29,6 +29,7 @@ mod views;
 
 pub use desk::Desk;
 pub use engine::time::{Span, Time};
+pub use gather::Render;
 pub use lanes::{Follower, News, Outlook};
 pub use nodes::NodeWord;
 pub use outward::DeliveryQuery;

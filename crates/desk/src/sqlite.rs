@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
@@ -122,6 +123,11 @@ impl Writer {
     pub(crate) fn prepare(&self, sql: &str) -> Result<(), StoreError> {
         Ok(self.0.prepare(sql).map(drop)?)
     }
+}
+
+/// The outcome of work on a [`Writer`], which answers at once: there is nothing to wait for.
+pub(crate) fn at_once<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    work.now_or_never().unwrap_or_else(|| Err(StoreError::Lost("the driver waited".to_owned())))
 }
 
 impl Tx for Writer {

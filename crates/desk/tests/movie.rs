@@ -44,7 +44,7 @@ async fn storm(desk: &Desk, title: &str, key: impl Fn(usize) -> Option<String>) 
     let send = |n| {
         let (desk, command) = (desk.clone(), issue(title, 5));
         let once = key(n).map(|key| Once { key, request: [1; 32] });
-        tokio::spawn(async move { desk.run_once(command, once, render).await.expect("an answer") })
+        tokio::spawn(async move { desk.run_once(command, once, Box::new(render)).await.expect("an answer") })
     };
     let tasks: Vec<_> = (0..MANY).map(send).collect();
     join_all(tasks).await.into_iter().map(|joined| joined.expect("a task does not panic")).collect()

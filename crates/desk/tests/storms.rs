@@ -304,7 +304,7 @@ async fn one_key_happens_once_however_often_it_is_sent() {
             Ok(made) => Answer { status: 200, body: made[0].id.0.to_be_bytes().to_vec(), replayed: false },
             Err(_) => Answer { status: 400, body: Vec::new(), replayed: false },
         };
-        tokio::spawn(async move { desk.run_once(wanted, Some(once), render).await })
+        tokio::spawn(async move { desk.run_once(wanted, Some(once), Box::new(render)).await })
     };
     let answers = join_all((0..MANY).map(|n| send(n, [1; 32]))).await;
     let answers: Vec<Answer> =

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -158,9 +159,24 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     }
 }
 
+/// What runs the asynchronous part of a subcommand.
+pub struct Runtime(tokio::runtime::Runtime);
+
+impl Runtime {
+    /// Runs a piece of work to its end.
+    ///
+    /// In a box, its result left beside it: else all of tokio's scheduler would be compiled again for every piece.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut result = None;
+        let boxed: Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(async { result = Some(work.await) });
+        self.0.block_on(boxed);
+        result.expect("the work leaves its result when it ends")
+    }
+}
+
 /// A runtime of as many threads as there are cores.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)
+pub fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map(Runtime).map_err(Failure::new)
 }
 
 #[cfg(test)]

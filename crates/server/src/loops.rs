@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -91,18 +92,16 @@ pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
     // Ends by itself, behind the last job.
     tokio::spawn(note_done(state.desk.clone(), noting));
     let running = vec![
-        tokio::spawn(repeat("expiry", stop.clone(), move || expire(expiry.clone()))),
-        tokio::spawn(repeat("jobs", stop.clone(), move || {
-            take_jobs(jobs.clone(), own.clone(), under_way.clone(), done.clone())
-        })),
-        tokio::spawn(repeat("leases", stop.clone(), move || renew_leases(leases.clone(), held.clone()))),
-        tokio::spawn(repeat("messages", stop.clone(), move || tell_people(people.clone()))),
-        tokio::spawn(repeat("webhooks", stop.clone(), move || tell_webhooks(webhooks.clone()))),
-        tokio::spawn(repeat("reminders", stop.clone(), move || call_reminders(reminders.clone()))),
-        tokio::spawn(repeat("tidy", stop.clone(), move || tidy(tidying.clone()))),
-        tokio::spawn(repeat("search", stop.clone(), move || index(indexer.clone()))),
+        start_loop("expiry", stop, move || expire(expiry.clone())),
+        start_loop("jobs", stop, move || take_jobs(jobs.clone(), own.clone(), under_way.clone(), done.clone())),
+        start_loop("leases", stop, move || renew_leases(leases.clone(), held.clone())),
+        start_loop("messages", stop, move || tell_people(people.clone())),
+        start_loop("webhooks", stop, move || tell_webhooks(webhooks.clone())),
+        start_loop("reminders", stop, move || call_reminders(reminders.clone())),
+        start_loop("tidy", stop, move || tidy(tidying.clone())),
+        start_loop("search", stop, move || index(indexer.clone())),
         tokio::spawn(api::tiketi::socket::attend(state.clone(), stop.clone())),
-        tokio::spawn(repeat("metrics", stop.clone(), move || drain_metrics(metrics.clone()))),
+        start_loop("metrics", stop, move || drain_metrics(metrics.clone())),
     ];
     Loops { running, room }
 }
@@ -120,11 +119,23 @@ impl Loops {
     }
 }
 
-/// Takes steps until `stop`; after an error or a panic it waits longer and longer.
-async fn repeat<S>(name: &'static str, mut stop: watch::Receiver<bool>, step: impl Fn() -> S)
+/// One step of a loop. In a box, so that what takes steps is compiled once for all.
+type Step = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Next, String>> + Send>> + Send + Sync>;
+
+fn start_loop<S>(
+    name: &'static str,
+    stop: &watch::Receiver<bool>,
+    step: impl Fn() -> S + Send + Sync + 'static,
+) -> JoinHandle<()>
 where
     S: Future<Output = Result<Next, String>> + Send + 'static,
 {
+    let step: Step = Box::new(move || Box::pin(step()));
+    tokio::spawn(repeat(name, stop.clone(), step))
+}
+
+/// Takes steps until `stop`; after an error or a panic it waits longer and longer.
+async fn repeat(name: &'static str, mut stop: watch::Receiver<bool>, step: Step) {
     let mut failures: u32 = 0;
     while !*stop.borrow() {
         // A task of its own, so that a panic ends the step and not the loop.
@@ -357,7 +368,7 @@ mod tests {
                 }
             }
         };
-        repeat("test", stop, step).await;
+        start_loop("test", &stop, step).await.expect("the loop outlives its steps");
         assert_eq!(steps.load(Ordering::SeqCst), 4);
     }
 }

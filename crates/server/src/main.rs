@@ -1,17 +1,4 @@
-//! The `maepyo` binary: command line, settings, wiring and background loops.
-
-mod account;
-mod bench;
-mod check;
-mod cli;
-mod config;
-mod demo;
-mod folder;
-mod http;
-mod import;
-mod logs;
-mod loops;
-mod serve;
+//! The `maepyo` binary.
 
 use std::process::ExitCode;
 
@@ -19,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run()
+    server::run()
 }

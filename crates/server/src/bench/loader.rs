@@ -94,11 +94,7 @@ impl Measured {
 ///
 /// # Errors
 /// When no thread can be had.
-pub fn run<S: Script + 'static>(
-    address: SocketAddr,
-    load: Load,
-    script: impl Fn(usize) -> S,
-) -> Result<Measured, String> {
+pub fn run(address: SocketAddr, load: Load, script: &dyn Fn() -> Box<dyn Script>) -> Result<Measured, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let measured = Rc::new(RefCell::new(Measured::default()));
@@ -107,7 +103,7 @@ pub fn run<S: Script + 'static>(
         let start = Instant::now() + load.warm_up;
         let span = Span { start, end: start + load.measured };
         let connections: Vec<_> = (0..load.connections)
-            .map(|index| tokio::task::spawn_local(keep_going(address, script(index), span, measured.clone())))
+            .map(|_| tokio::task::spawn_local(keep_going(address, script(), span, measured.clone())))
             .collect();
         for connection in connections {
             if let Err(panic) = connection.await {
@@ -128,18 +124,18 @@ struct Span {
 }
 
 /// Connects again whenever the connection is lost.
-async fn keep_going<S: Script>(address: SocketAddr, mut script: S, span: Span, measured: Rc<RefCell<Measured>>) {
+async fn keep_going(address: SocketAddr, mut script: Box<dyn Script>, span: Span, measured: Rc<RefCell<Measured>>) {
     while Instant::now() < span.end {
-        if let Err(error) = converse(address, &mut script, span, &measured).await {
+        if let Err(error) = converse(address, &mut *script, span, &measured).await {
             *measured.borrow_mut().errors.entry(error).or_default() += 1;
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
-async fn converse<S: Script>(
+async fn converse(
     address: SocketAddr,
-    script: &mut S,
+    script: &mut dyn Script,
     span: Span,
     measured: &RefCell<Measured>,
 ) -> Result<(), String> {
@@ -224,7 +220,7 @@ mod tests {
         let router = Router::new().route("/ok", get(|| std::future::ready("well"))).route("/no", get(no));
         runtime.spawn(async move { axum::serve(listener, router).await });
         let load = Load { connections: 3, warm_up: Duration::from_millis(20), measured: Duration::from_millis(200) };
-        let measured = run(address, load, |_| Ask { turn: 0 }).expect("a thread");
+        let measured = run(address, load, &|| Box::new(Ask { turn: 0 })).expect("a thread");
         let failed = measured.errors.get("status 418").copied().expect("some");
         assert_eq!(measured.errors.len(), 1, "{:?}", measured.errors);
         assert!(measured.latencies.len().abs_diff(usize::try_from(failed).expect("few")) <= 6);

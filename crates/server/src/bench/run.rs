@@ -9,7 +9,6 @@ use std::time::Duration;
 use ::desk::{DeskConfig, StoreConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::runtime::Runtime;
 
 use super::child::Server;
 use super::ground::Ground;
@@ -19,7 +18,7 @@ use super::scripts::{Buy, Each, Hold, Issue, SailHold, Same, TiketiHold};
 use super::sockets::{self, Crowd};
 use super::table::{Floor, Table};
 use super::{BenchArgs, Scene, listing, response};
-use crate::cli::{Failure, runtime};
+use crate::cli::{Failure, Runtime, runtime};
 use crate::config::Secret;
 use crate::folder::random_hex;
 
@@ -165,7 +164,7 @@ impl<'a> Bench<'a> {
 
     fn measure<S: Script + 'static>(&self, server: &Server, script: impl Fn() -> S) -> Result<Measured, Failure> {
         let before = server.processor();
-        let mut measured = loader::run(server.address, self.load, |_| script()).map_err(Failure::new)?;
+        let mut measured = loader::run(server.address, self.load, &|| Box::new(script())).map_err(Failure::new)?;
         measured.processor = server.processor().zip(before).map(|(after, before)| after - before);
         Ok(measured)
     }

@@ -14,6 +14,7 @@ use socketioxide::socket::Sid;
 
 use super::super::wire::SEAT_WORDS;
 use super::messages::{SeatSaid, Snapshot, TakenSeat};
+use super::visitor::Visitor;
 use super::{Sockets, send};
 use crate::ids;
 use crate::state::AppState;
@@ -115,6 +116,12 @@ fn taken(event: &Event, statuses: &[SeatStatus]) -> Vec<TakenSeat> {
     taken.map(|(n, own)| TakenSeat { seat_id: ids::uuid(event.id.seat(n)), status: SEAT_WORDS.of(*own) }).collect()
 }
 
+/// Gives a socket a snapshot, unless it has to wait for it; see [`Visitor::look`].
+fn show(state: &AppState, socket: &SocketRef, snapshot: &Snapshot) -> bool {
+    let visitor = socket.extensions.get::<Arc<Visitor>>();
+    visitor.is_some_and(|visitor| visitor.look(state.desk.now(), || send(socket, "seats-snapshot", snapshot)))
+}
+
 impl Sockets {
     /// Takes a socket into the room of an event's seats and gives it a snapshot; what is told after that has greater
     /// numbers.
@@ -130,7 +137,7 @@ impl Sockets {
         let mut told = room.lock().await;
         socket.join(Room::Seats(event.id).to_string());
         let snapshot = told.snapshot(state, event).await?;
-        if !send(socket, "seats-snapshot", &snapshot) {
+        if !show(state, socket, &snapshot) {
             told.behind.insert(socket.id);
         }
         Ok(())
@@ -162,7 +169,7 @@ impl Sockets {
             let members = self.members(Room::Seats(id));
             let behind = std::mem::take(&mut told.behind);
             let still = members.iter().filter(|socket| behind.contains(&socket.id));
-            let still = still.filter(|socket| !send(socket, "seats-snapshot", &snapshot));
+            let still = still.filter(|socket| !show(state, socket, &snapshot));
             told.behind = still.map(|socket| socket.id).collect();
         }
         self.seats.tidy(|event| self.members(Room::Seats(event)).is_empty());

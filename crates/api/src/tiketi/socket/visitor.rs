@@ -9,10 +9,10 @@ use engine::id::UserId;
 use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit};
 
-/// How many messages a client may send at once, and after that one every so often.
-const BURST: i64 = 30;
-/// In microseconds.
-const PACE: i64 = 100_000;
+/// How fast a client may talk.
+const TALK: Pace = Pace { burst: 30, every: 100_000 };
+/// How fast a client is given snapshots: each is long, and waits in memory until it is read.
+const LOOKS: Pace = Pace { burst: 8, every: 4_000_000 };
 /// The most messages of a client that wait for their turn.
 const MOST_WAITING: u32 = 30;
 
@@ -22,10 +22,41 @@ pub struct Visitor {
     pub user: UserId,
     turns: Arc<Mutex<()>>,
     waiting: AtomicU32,
-    /// When it has made up for all it has sent.
-    paid_until: AtomicI64,
+    talked: Paid,
+    looked: Paid,
     /// Given back when the socket is gone.
     _permit: OwnedSemaphorePermit,
+}
+
+/// So many at once, and after that one every so many microseconds (GCRA).
+#[derive(Clone, Copy)]
+struct Pace {
+    burst: i64,
+    every: i64,
+}
+
+impl Pace {
+    /// What is paid until when, once more.
+    fn after(self, paid: i64, now: Time) -> Option<i64> {
+        let after = paid.max(now.0) + self.every;
+        (after - now.0 <= self.burst * self.every).then_some(after)
+    }
+}
+
+/// When everything that was done is made up for.
+#[derive(Default)]
+struct Paid(AtomicI64);
+
+impl Paid {
+    /// Whether once more keeps to the pace; then it counts.
+    fn in_time(&self, pace: Pace, now: Time) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| pace.after(paid, now)).is_ok()
+    }
+
+    /// Whether once more would keep to the pace.
+    fn is_in_time(&self, pace: Pace, now: Time) -> bool {
+        pace.after(self.0.load(Ordering::Relaxed), now).is_some()
+    }
 }
 
 /// A message's turn: it is done when those before it are.
@@ -42,12 +73,13 @@ enum Place {
 impl Visitor {
     /// A person's socket, with a place among all sockets.
     pub fn new(user: UserId, permit: OwnedSemaphorePermit) -> Self {
-        Self { user, turns: Arc::default(), waiting: 0.into(), paid_until: 0.into(), _permit: permit }
+        let (talked, looked) = (Paid::default(), Paid::default());
+        Self { user, turns: Arc::default(), waiting: 0.into(), talked, looked, _permit: permit }
     }
 
     /// Takes a turn for a message that has just arrived; `None` where the client talks too fast.
     pub fn turn(self: &Arc<Self>, now: Time) -> Option<Turn> {
-        if !self.in_time(now) || self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
+        if !self.talked.in_time(TALK, now) || self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
             return None;
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -60,13 +92,10 @@ impl Visitor {
         Some(Turn { visitor: self.clone(), turn })
     }
 
-    /// Whether it keeps to the pace (GCRA).
-    fn in_time(&self, now: Time) -> bool {
-        let next = |paid: i64| {
-            let after = paid.max(now.0) + PACE;
-            (after - now.0 <= BURST * PACE).then_some(after)
-        };
-        self.paid_until.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    /// Gives it a snapshot by `send`, which says whether there was room for it. Who asks for more than can have been
+    /// read waits for the next. Gives whether it has one.
+    pub fn look(&self, now: Time, send: impl FnOnce() -> bool) -> bool {
+        self.looked.is_in_time(LOOKS, now) && send() && self.looked.in_time(LOOKS, now)
     }
 }
 
@@ -108,10 +137,17 @@ mod tests {
 
     #[test]
     fn a_client_that_talks_too_fast_is_not_heard_until_it_has_waited() {
-        let visitor = visitor();
-        let heard = (0..100).filter(|_| visitor.in_time(Time(1_000_000))).count();
+        let talked = Paid::default();
+        let heard = (0..100).filter(|_| talked.in_time(TALK, Time(1_000_000))).count();
         assert_eq!(heard, 30);
-        assert!(visitor.in_time(Time(1_000_000 + PACE)));
-        assert!(!visitor.in_time(Time(1_000_000 + PACE)));
+        assert!(talked.in_time(TALK, Time(1_000_000 + TALK.every)));
+        assert!(!talked.in_time(TALK, Time(1_000_000 + TALK.every)));
+    }
+
+    #[test]
+    fn a_snapshot_for_which_there_was_no_room_does_not_count() {
+        let visitor = visitor();
+        let looks = |room: bool| (0..100).filter(|_| visitor.look(Time(1_000_000), || room)).count();
+        assert_eq!((looks(false), looks(true), looks(true)), (0, 8, 0));
     }
 }
