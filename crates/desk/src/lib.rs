@@ -16,6 +16,7 @@ mod postgres;
 mod programme;
 mod reading;
 mod reads;
+mod recent;
 mod sqlite;
 #[cfg(test)]
 mod statements;

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tokio::sync::{broadcast, watch};
 
 use crate::desk::{Desk, Inside};
+use crate::recent::Recent;
 use crate::value::{Columns, Corrupt, IntoValue as _, Kind, Value};
 use crate::{Stopped, Unavailable};
 
@@ -55,6 +56,13 @@ pub enum Happened {
     EventChanged,
     /// The event, a draft, was deleted.
     EventDeleted,
+}
+
+impl Happened {
+    /// Whether it is the event itself that was made, changed or deleted.
+    pub(crate) fn is_of_event(&self) -> bool {
+        matches!(self, Self::EventChanged | Self::EventDeleted)
+    }
 }
 
 /// How far a reservation has come.
@@ -152,7 +160,7 @@ impl Told {
 }
 
 impl Entry {
-    fn read(row: Vec<Value>) -> Result<Self, Corrupt> {
+    pub(crate) fn read(row: Vec<Value>) -> Result<Self, Corrupt> {
         let mut columns = Columns::new(row);
         let (position, at) = (columns.int()?.cast_unsigned(), Time(columns.int()?));
         let (fact, event) = (columns.text()?, columns.id()?);
@@ -176,11 +184,12 @@ pub(crate) struct Stream {
     /// `None` until it is known.
     end: watch::Sender<Option<u64>>,
     live: Mutex<Option<broadcast::Sender<Arc<Entry>>>>,
+    pub(crate) recent: Recent,
 }
 
 impl Default for Stream {
     fn default() -> Self {
-        Self { end: watch::Sender::new(None), live: Mutex::default() }
+        Self { end: watch::Sender::new(None), live: Mutex::default(), recent: Recent::default() }
     }
 }
 
@@ -201,7 +210,7 @@ impl Stream {
 #[derive(Debug, Clone)]
 pub struct Page {
     /// In order; at least one.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Arc<Entry>>,
     /// Moves the cursor over them, in the command that does the work.
     pub advance: Advance,
 }
@@ -212,16 +221,12 @@ impl Desk {
     ///
     /// # Errors
     /// Where the store cannot be reached; so with every read.
-    pub async fn stream_after(&self, position: u64, most: usize) -> Result<Vec<Entry>, Unavailable> {
+    pub async fn stream_after(&self, position: u64, most: usize) -> Result<Vec<Arc<Entry>>, Unavailable> {
         let end = self.stream_end().await?;
         if position >= end {
             return Ok(Vec::new());
         }
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let params = vec![position.cast_signed().value(), end.cast_signed().value(), most.value()];
-        let kinds = &[Kind::Int, Kind::Int, Kind::Text, Kind::Bytes, Kind::Bytes, Kind::Text];
-        let rows = self.0.reads.query(AFTER, params, kinds).await?;
-        Ok(rows.into_iter().map(Entry::read).collect::<Result<_, _>>()?)
+        self.entries(position, end, most).await
     }
 
     /// The events that were made, changed or deleted after a position, in no order, and the position this is true at.
@@ -230,13 +235,16 @@ impl Desk {
     /// As [`Desk::stream_after`].
     pub async fn events_changed_after(&self, position: u64) -> Result<(Vec<EventId>, u64), Unavailable> {
         let end = self.stream_end().await?;
-        if position >= end {
-            return Ok((Vec::new(), end));
-        }
-        let params = vec![position.cast_signed().value(), end.cast_signed().value()];
-        let rows = self.0.reads.query(CHANGED_EVENTS, params, &[Kind::Bytes]).await?;
-        let ids = rows.into_iter().map(|row| Columns::new(row).id());
-        Ok((ids.collect::<Result<_, _>>()?, end))
+        let changed = if position >= end {
+            Vec::new()
+        } else if self.is_recent(position).await {
+            self.changed_recently(position, end).await?
+        } else {
+            let params = vec![position.cast_signed().value(), end.cast_signed().value()];
+            let rows = self.0.reads.query(CHANGED_EVENTS, params, &[Kind::Bytes]).await?;
+            rows.into_iter().map(|row| Columns::new(row).id()).collect::<Result<_, _>>()?
+        };
+        Ok((changed, end))
     }
 
     /// The position up to which the stream can be read: all that was answered before this was asked is at or below it
@@ -337,7 +345,7 @@ async fn read_on(desk: &Desk, mut position: u64, sender: &broadcast::Sender<Arc<
                 for entry in entries {
                     position = entry.position;
                     // Nobody may be listening any more; then this ends with the next look.
-                    let _ = sender.send(Arc::new(entry));
+                    let _ = sender.send(entry);
                 }
             }
             Err(Unavailable(error)) => {

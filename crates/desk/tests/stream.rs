@@ -29,9 +29,9 @@ fn told(entry: &Entry) -> Option<&Told> {
 }
 
 /// The stream from a position on, read a few at a time, once it has so many entries.
-async fn all(desk: &Desk, from: u64, count: usize) -> Vec<Entry> {
+async fn all(desk: &Desk, from: u64, count: usize) -> Vec<Arc<Entry>> {
     let mut moved = desk.stream_moved();
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<Arc<Entry>> = Vec::new();
     loop {
         let position = entries.last().map_or(from, |entry| entry.position);
         let page = desk.stream_after(position, 3).await.expect("it can be read");

@@ -67,7 +67,7 @@ struct Feed {
     caller: Caller,
     live: broadcast::Receiver<Arc<Entry>>,
     /// What was read of the past and not sent yet.
-    past: VecDeque<Entry>,
+    past: VecDeque<Arc<Entry>>,
     /// The last entry that was looked at.
     position: u64,
     /// Up to here it is the past; what comes after is heard live.
@@ -110,7 +110,7 @@ impl Feed {
             self.past.extend(read.into_iter().filter(|entry| entry.position <= self.present));
         }
         if let Some(entry) = self.past.pop_front().filter(|_| !*self.stopping.borrow()) {
-            return Some(Arc::new(entry));
+            return Some(entry);
         }
         self.position = self.position.max(self.present);
         loop {

@@ -153,6 +153,9 @@ fn life_beats(state: &AppState) -> u64 {
 async fn told(state: &AppState, entry: &Arc<Entry>) {
     let Happened::Reservation(told) = &entry.happened else { return };
     state.sockets.notices.stock_moved(entry.event, told.items.iter().map(|(id, _)| *id));
+    if !state.sockets.has_seat_room(entry.event) {
+        return;
+    }
     for (ordinal, name, status, user) in seats(told) {
         let message = SeatSaid {
             seat_id: ids::uuid(entry.event.seat(ordinal)),

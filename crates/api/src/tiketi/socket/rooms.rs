@@ -143,6 +143,11 @@ impl Sockets {
         Ok(())
     }
 
+    /// Whether anybody may be choosing seats of an event. Who comes later gets a snapshot of what was told before.
+    pub fn has_seat_room(&self, event: EventId) -> bool {
+        self.seats.get(event).is_some()
+    }
+
     /// Tells those who choose seats of an event what became of a seat.
     pub async fn tell_seat(&self, event: EventId, name: &str, mut message: SeatSaid) {
         let Some(room) = self.seats.get(event) else { return };
