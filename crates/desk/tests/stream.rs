@@ -71,6 +71,31 @@ async fn the_stream_tells_in_order_what_became_of_reservations() {
     desk.close().await;
 }
 
+/// What is recent is in memory, and what is not is read: both tell the same, and so do new entries after either.
+#[tokio::test]
+async fn who_is_far_behind_sees_what_those_at_the_front_see() {
+    let store = Store::fresh().await;
+    let desk = store.desk(64).await;
+    let first = event(&desk, 10, 0).await;
+    hold(&desk, &first, UserId(1), 0).await;
+    let known = all(&desk, 0, 2).await;
+    desk.close().await;
+    let again = store.desk(64).await;
+    let behind = known[0].position;
+    // Memory begins at the second entry here, so that whoever is behind it has to read.
+    hold(&again, &first, UserId(1), 1).await;
+    let front = all(&again, known[1].position, 1).await;
+    assert_eq!(all(&again, 0, 3).await, [&known[..], &front[..]].concat());
+    assert_eq!(all(&again, behind, 2).await[1..], front);
+    let second = event(&again, 10, 0).await;
+    let end = all(&again, front[0].position, 1).await[0].position;
+    assert_eq!(again.events_changed_after(front[0].position).await.expect("it can be read"), (vec![second.id], end));
+    let (mut changed, at) = again.events_changed_after(0).await.expect("it can be read");
+    changed.sort_unstable();
+    assert_eq!((changed, at), (vec![first.id, second.id], end));
+    again.close().await;
+}
+
 /// What is answered while others commit out of turn is told once and in order, on every node.
 #[tokio::test(flavor = "multi_thread")]
 async fn listeners_hear_everything_once_whoever_wrote_it() {
