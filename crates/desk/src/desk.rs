@@ -64,10 +64,10 @@ fn shared(batch: usize) -> Result<Shared, Unavailable> {
 impl Desk {
     /// Opens the store, bringing its tables up to date, and starts gathering.
     ///
+    /// In a box: else both drivers would be compiled again in whoever opens a desk.
+    ///
     /// # Errors
     /// Where the store cannot be reached, or is newer than this program.
-    ///
-    /// In a box: else both drivers would be compiled again in whoever opens a desk.
     pub fn open(config: DeskConfig) -> BoxFuture<'static, Result<Desk, Unavailable>> {
         Box::pin(Desk::start(config))
     }

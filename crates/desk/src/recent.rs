@@ -1,15 +1,17 @@
 //! The recent past of the event stream, in memory: whoever keeps up with the stream reads the store once for all.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use engine::id::EventId;
 use tokio::sync::Mutex;
 
 use crate::Unavailable;
 use crate::desk::Desk;
-use crate::stream::{AFTER, Entry};
+use crate::stream::Entry;
 use crate::value::{IntoValue as _, Kind};
+
+pub(crate) const AFTER: &str = "SELECT position, made_at, fact, event_id, subject, body FROM outbox \
+     WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
 
 /// The most entries read at a time, and the most that are kept.
 const PAGE: usize = 1_000;
@@ -69,24 +71,6 @@ impl Desk {
         Ok(recent.after(position).take_while(|entry| entry.position <= end).take(most).cloned().collect())
     }
 
-    /// Whether what comes after a position is in memory, as far as it was read.
-    pub(crate) async fn is_recent(&self, position: u64) -> bool {
-        let recent = self.0.shared.stream.recent.0.lock().await;
-        (recent.from..=recent.to).contains(&position)
-    }
-
-    /// The events that were made, changed or deleted after a position up to `end`.
-    pub(crate) async fn changed_recently(&self, mut position: u64, end: u64) -> Result<Vec<EventId>, Unavailable> {
-        let mut changed = BTreeSet::new();
-        loop {
-            let page = self.entries(position, end, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(changed.into_iter().collect()) };
-            position = last.position;
-            let of_events = page.iter().filter(|entry| entry.happened.is_of_event());
-            changed.extend(of_events.map(|entry| entry.event));
-        }
-    }
-
     async fn read_entries(&self, position: u64, end: u64, most: usize) -> Result<Vec<Entry>, Unavailable> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let params = vec![position.cast_signed().value(), end.cast_signed().value(), most.value()];
@@ -98,6 +82,7 @@ impl Desk {
 
 #[cfg(test)]
 mod tests {
+    use engine::id::EventId;
     use engine::time::Time;
 
     use super::*;

@@ -9,7 +9,8 @@ use crate::migrations::{SCHEMA, Spelling, pending};
 use crate::nodes::TELL;
 use crate::outward::{SOLD, TO_REMIND};
 use crate::reading::{EVENT_VERSIONS, lapsed_of};
-use crate::stream::{AFTER, CHANGED_EVENTS, LAST};
+use crate::recent::AFTER;
+use crate::stream::LAST;
 use crate::tables::StoredAnswer;
 use crate::upkeep::{OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER, TIDY};
 use crate::{check, movie, postgres, programme, sqlite};
@@ -52,7 +53,7 @@ fn statements() -> Vec<String> {
         UNPAID,
     ];
     let fixed = fixed.map(str::to_owned);
-    let reading = [lapsed_of(3), EVENT_VERSIONS.to_owned(), CHANGED_EVENTS.to_owned()];
+    let reading = [lapsed_of(3), EVENT_VERSIONS.to_owned()];
     let lanes =
         [("room_lanes", LIVE_LANES), ("room_places", INSIDE), ("room_places", WAITING), ("room_places", BETWEEN)];
     let lanes = lanes.map(|(table, rest)| format!("SELECT * FROM {table} {rest}"));

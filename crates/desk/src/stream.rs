@@ -3,6 +3,7 @@
 //! Nothing is read beyond the position below which everything is over and durable. On SQLite that is the last one
 //! flushed; on PostgreSQL, where positions are drawn before transactions commit, the follower finds it (`tail.rs`).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,16 +17,12 @@ use tokio::sync::{broadcast, watch};
 
 use crate::desk::{Desk, Inside};
 use crate::recent::Recent;
-use crate::value::{Columns, Corrupt, IntoValue as _, Kind, Value};
+use crate::value::{Columns, Corrupt, Value};
 use crate::{Stopped, Unavailable};
 
 /// The last position there is.
 pub(crate) const LAST: &str = "SELECT COALESCE(MAX(position), 0) FROM outbox";
-pub(crate) const AFTER: &str = "SELECT position, made_at, fact, event_id, subject, body FROM outbox \
-     WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
-pub(crate) const CHANGED_EVENTS: &str = "SELECT DISTINCT event_id FROM outbox \
-     WHERE position > ?1 AND position <= ?2 AND fact IN ('event_changed', 'event_deleted')";
-/// The most entries read at a time for live listeners.
+/// The most entries looked at at a time.
 const PAGE: usize = 500;
 /// How many entries a live listener may be behind.
 const MOST_BEHIND: usize = 4_096;
@@ -60,7 +57,7 @@ pub enum Happened {
 
 impl Happened {
     /// Whether it is the event itself that was made, changed or deleted.
-    pub(crate) fn is_of_event(&self) -> bool {
+    fn is_of_event(&self) -> bool {
         matches!(self, Self::EventChanged | Self::EventDeleted)
     }
 }
@@ -233,18 +230,16 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::stream_after`].
-    pub async fn events_changed_after(&self, position: u64) -> Result<(Vec<EventId>, u64), Unavailable> {
+    pub async fn events_changed_after(&self, mut position: u64) -> Result<(Vec<EventId>, u64), Unavailable> {
         let end = self.stream_end().await?;
-        let changed = if position >= end {
-            Vec::new()
-        } else if self.is_recent(position).await {
-            self.changed_recently(position, end).await?
-        } else {
-            let params = vec![position.cast_signed().value(), end.cast_signed().value()];
-            let rows = self.0.reads.query(CHANGED_EVENTS, params, &[Kind::Bytes]).await?;
-            rows.into_iter().map(|row| Columns::new(row).id()).collect::<Result<_, _>>()?
-        };
-        Ok((changed, end))
+        let mut changed = BTreeSet::new();
+        while position < end {
+            let page = self.entries(position, end, PAGE).await?;
+            position = page.last().map_or(end, |last| last.position);
+            let of_events = page.iter().filter(|entry| entry.happened.is_of_event());
+            changed.extend(of_events.map(|entry| entry.event));
+        }
+        Ok((changed.into_iter().collect(), end))
     }
 
     /// The position up to which the stream can be read: all that was answered before this was asked is at or below it

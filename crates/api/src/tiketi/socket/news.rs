@@ -153,10 +153,7 @@ fn life_beats(state: &AppState) -> u64 {
 async fn told(state: &AppState, entry: &Arc<Entry>) {
     let Happened::Reservation(told) = &entry.happened else { return };
     state.sockets.notices.stock_moved(entry.event, told.items.iter().map(|(id, _)| *id));
-    if !state.sockets.has_seat_room(entry.event) {
-        return;
-    }
-    for (ordinal, name, status, user) in seats(told) {
+    let said = seats(told).into_iter().map(|(ordinal, name, status, user)| {
         let message = SeatSaid {
             seat_id: ids::uuid(entry.event.seat(ordinal)),
             user_id: user.then(|| ids::uuid(told.user.0)),
@@ -165,8 +162,9 @@ async fn told(state: &AppState, entry: &Arc<Entry>) {
             event_id: ids::uuid(entry.event.0),
             sequence: 0,
         };
-        state.sockets.tell_seat(entry.event, name, message).await;
-    }
+        (name, message)
+    });
+    state.sockets.tell_seats(entry.event, said).await;
 }
 
 /// What became of which seat: its event, its status, and whether it is told who did it.

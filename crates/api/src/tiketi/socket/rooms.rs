@@ -143,20 +143,19 @@ impl Sockets {
         Ok(())
     }
 
-    /// Whether anybody may be choosing seats of an event. Who comes later gets a snapshot of what was told before.
-    pub fn has_seat_room(&self, event: EventId) -> bool {
-        self.seats.get(event).is_some()
-    }
-
-    /// Tells those who choose seats of an event what became of a seat.
-    pub async fn tell_seat(&self, event: EventId, name: &str, mut message: SeatSaid) {
+    /// Tells those who choose seats of an event what became of some. Where there is nobody, nothing is worded; who comes
+    /// later gets a snapshot.
+    pub async fn tell_seats(&self, event: EventId, said: impl Iterator<Item = (&'static str, SeatSaid)>) {
         let Some(room) = self.seats.get(event) else { return };
         let mut told = room.lock().await;
-        told.sequence += 1;
-        message.sequence = told.sequence;
-        for socket in self.members(Room::Seats(event)) {
-            if !told.behind.contains(&socket.id) && !send(&socket, name, &message) {
-                told.behind.insert(socket.id);
+        let members = self.members(Room::Seats(event));
+        for (name, mut message) in said {
+            told.sequence += 1;
+            message.sequence = told.sequence;
+            for socket in &members {
+                if !told.behind.contains(&socket.id) && !send(socket, name, &message) {
+                    told.behind.insert(socket.id);
+                }
             }
         }
     }
