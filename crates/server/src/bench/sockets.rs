@@ -89,9 +89,21 @@ impl Script {
         socket.send(&format!(r#"40{{"token":"{}"}}"#, self.token)).await?;
         socket.until(|text| text.starts_with("40")).await?;
         socket.send(&format!(r#"42["join-seat-selection",{{"eventId":"{}"}}]"#, self.event)).await?;
-        socket.until(|text| text.starts_with(r#"42["seats-snapshot""#)).await?;
+        socket.until(ends_snapshot).await?;
         Some(socket)
     }
+}
+
+/// Whether a message is the last part of a snapshot.
+fn ends_snapshot(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Part {
+        from: usize,
+        total: usize,
+        seats: String,
+    }
+    let said = text.strip_prefix("42").and_then(|said| serde_json::from_str::<(String, Part)>(said).ok());
+    said.is_some_and(|(name, part)| name == "seats-snapshot" && part.from + part.seats.len() == part.total)
 }
 
 /// A WebSocket, from the client's side.

@@ -1,7 +1,6 @@
 //! What goes over a socket.
 
 use std::ops::Not;
-use std::sync::Arc;
 
 use engine::id::{EventId, UserId};
 use serde::{Deserialize, Serialize};
@@ -34,23 +33,20 @@ pub struct RoomInfo {
     pub user_count: usize,
 }
 
-/// `seats-snapshot`: the seats of an event that are taken; all others are available. What comes after it has greater
-/// sequence numbers, each one more than the last: where one is missing, joining again gives a new snapshot.
+/// `seats-snapshot`: how some seats of an event stand, a letter for each in the order of the list of its seats:
+/// `a`vailable, `l`ocked or `r`eserved. All of them come in parts, one after the other and of one sequence number. What
+/// comes after them has greater numbers, each one more than the last: where one is missing, joining again gives a new
+/// snapshot.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Snapshot {
-    pub event_id: String,
+pub struct SnapshotPart<'a> {
+    pub event_id: &'a str,
     pub sequence: u64,
-    pub seats: Arc<Vec<TakenSeat>>,
-}
-
-/// A seat that is taken.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TakenSeat {
-    pub seat_id: String,
-    /// `locked` or `reserved`.
-    pub status: &'static str,
+    /// The place in the list of the first seat of this part, from 0.
+    pub from: usize,
+    /// How many seats the event has.
+    pub total: usize,
+    pub seats: &'a str,
 }
 
 /// `seat-locked`, `seat-released` and `seat-sold`.

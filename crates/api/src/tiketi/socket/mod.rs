@@ -9,6 +9,7 @@ mod messages;
 mod news;
 mod others;
 mod rooms;
+mod snapshot;
 mod visitor;
 mod wishes;
 
@@ -18,7 +19,10 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{OriginalUri, Request};
+use axum::middleware::map_request;
 use engine::id::EventId;
+use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler as _;
@@ -88,7 +92,8 @@ impl Sockets {
             self.io.ns("/", (async || {}).with(enter));
         });
         let service = self.service.clone();
-        Router::new().route_service("/socket.io/", service.clone()).route_service("/socket.io", service)
+        let routes = Router::new().route_service("/socket.io/", service.clone()).route_service("/socket.io", service);
+        routes.layer(map_request(detached))
     }
 
     /// The sockets in a room.
@@ -118,6 +123,21 @@ impl Sockets {
     async fn close(&self) {
         self.io.close().await;
     }
+}
+
+/// Copies what stays with a socket of the request that opened it: as it came it is a part of all that was read with it,
+/// 16 KiB, and would keep that for as long as the socket is there.
+async fn detached(mut request: Request) -> Request {
+    let own = |(name, value): (&HeaderName, &HeaderValue)| {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    *request.headers_mut() = request.headers().iter().filter_map(own).collect();
+    if let Ok(uri) = request.uri().to_string().parse() {
+        *request.uri_mut() = uri;
+    }
+    request.extensions_mut().remove::<OriginalUri>();
+    request
 }
 
 /// Puts a message into a socket's buffer. Gives whether there was room; a socket that is gone needs none.

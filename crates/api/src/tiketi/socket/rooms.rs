@@ -7,16 +7,14 @@ use std::sync::Arc;
 use desk::Unavailable;
 use engine::catalogue::Event;
 use engine::id::{EventId, UserId};
-use engine::seats::SeatStatus;
 use parking_lot::Mutex;
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::Sid;
 
-use super::super::wire::SEAT_WORDS;
-use super::messages::{SeatSaid, Snapshot, TakenSeat};
+use super::messages::SeatSaid;
+use super::snapshot::{Snapshot, Standing};
 use super::visitor::Visitor;
 use super::{Sockets, send};
-use crate::ids;
 use crate::state::AppState;
 
 /// A room. Displays as what it is called inside.
@@ -71,8 +69,8 @@ pub struct Told {
     sequence: u64,
     /// Who missed something because its buffer was full.
     behind: HashSet<Sid>,
-    /// The seats that are taken, and the tag under which they were.
-    taken: Option<(u64, Arc<Vec<TakenSeat>>)>,
+    /// How the seats stood when somebody last began to look.
+    standing: Option<Standing>,
 }
 
 impl SeatRooms {
@@ -98,28 +96,32 @@ impl Told {
     /// Everything there is to know of the seats now, under the number of the last word told before.
     async fn snapshot(&mut self, state: &AppState, event: &Arc<Event>) -> Result<Snapshot, Unavailable> {
         let tag = state.desk.seat_tag(event).await?;
-        let seats = match &self.taken {
-            Some((known, seats)) if *known == tag => seats.clone(),
-            _ => {
-                let map = state.desk.seat_map(event).await?;
-                let seats = Arc::new(taken(event, &map.statuses));
-                self.taken = Some((map.tag, seats.clone()));
-                seats
-            }
+        let before = self.standing.take();
+        let standing = match before {
+            Some(before) if before.is_of(tag) => before,
+            before => Standing::new(event, &state.desk.seat_map(event).await?, before.as_ref()),
         };
-        Ok(Snapshot { event_id: ids::uuid(event.id.0), sequence: self.sequence, seats })
+        Ok(self.standing.insert(standing).snapshot(event, self.sequence))
     }
-}
 
-fn taken(event: &Event, statuses: &[SeatStatus]) -> Vec<TakenSeat> {
-    let taken = (0..).zip(statuses).filter(|(_, status)| **status != SeatStatus::Free);
-    taken.map(|(n, own)| TakenSeat { seat_id: ids::uuid(event.id.seat(n)), status: SEAT_WORDS.of(*own) }).collect()
-}
-
-/// Gives a socket a snapshot, unless it has to wait for it; see [`Visitor::look`].
-fn show(state: &AppState, socket: &SocketRef, snapshot: &Snapshot) -> bool {
-    let visitor = socket.extensions.get::<Arc<Visitor>>();
-    visitor.is_some_and(|visitor| visitor.look(state.desk.now(), || send(socket, "seats-snapshot", snapshot)))
+    /// Gives sockets a snapshot. Who has no room for all of it, or has to wait (see [`Visitor::look`]), is behind.
+    async fn show(&mut self, state: &AppState, mut sockets: Vec<SocketRef>, snapshot: &Snapshot) {
+        for number in 0..snapshot.parts() {
+            let part = snapshot.part(number);
+            sockets.retain(|socket| {
+                let fits = || send(socket, "seats-snapshot", &part);
+                let visitor = socket.extensions.get::<Arc<Visitor>>();
+                let shown =
+                    if number > 0 { fits() } else { visitor.is_some_and(|own| own.look(state.desk.now(), fits)) };
+                if !shown {
+                    self.behind.insert(socket.id);
+                }
+                shown
+            });
+            // Now they are written: what is put into a buffer together makes it as large as all of it.
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 impl Sockets {
@@ -137,9 +139,7 @@ impl Sockets {
         let mut told = room.lock().await;
         socket.join(Room::Seats(event.id).to_string());
         let snapshot = told.snapshot(state, event).await?;
-        if !show(state, socket, &snapshot) {
-            told.behind.insert(socket.id);
-        }
+        told.show(state, vec![socket.clone()], &snapshot).await;
         Ok(())
     }
 
@@ -170,11 +170,10 @@ impl Sockets {
             }
             let Some(event) = state.desk.event(id).await? else { continue };
             let snapshot = told.snapshot(state, &event).await?;
-            let members = self.members(Room::Seats(id));
             let behind = std::mem::take(&mut told.behind);
-            let still = members.iter().filter(|socket| behind.contains(&socket.id));
-            let still = still.filter(|socket| !show(state, socket, &snapshot));
-            told.behind = still.map(|socket| socket.id).collect();
+            let mut members = self.members(Room::Seats(id));
+            members.retain(|socket| behind.contains(&socket.id));
+            told.show(state, members, &snapshot).await;
         }
         self.seats.tidy(|event| self.members(Room::Seats(event)).is_empty());
         Ok(())
