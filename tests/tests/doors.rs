@@ -195,6 +195,12 @@ async fn browsers_may_call_from_the_front_ends_and_from_nowhere_else() {
         assert!(answer.headers.get_all("vary").iter().any(|own| own.to_str().is_ok_and(|own| own.contains("origin"))));
         let answer = read(client.request("GET", path).header("origin", "https://evil.example")).await;
         assert_eq!(allowed(&answer.expect("the server answers")), None, "{path}");
+        // Who has no origin gets the same from a cache as who has one, unless it is told.
+        let answer = read(client.request("GET", path)).await.expect("the server answers");
+        assert_eq!(
+            (answer.status, allowed(&answer), &answer.headers["vary"]),
+            (status, None, &"origin".parse().expect("a value"))
+        );
     }
 }
 

@@ -15,6 +15,7 @@ use engine::world::{Change, Key, Slots, World};
 use futures_util::try_join;
 
 use crate::catalogue::{Catalogue, EventVersion};
+use crate::entry::Entry;
 use crate::gather::Attempt;
 use crate::store::{Lock, StoreError, Tx};
 use crate::tables::{LaneNews, OutboxRow, StoredAnswer, Table};
@@ -43,10 +44,9 @@ pub(crate) struct Changed {
     pub touched: BTreeSet<EventId>,
     /// Places of lanes, as they are now.
     pub places: Vec<Place>,
-    /// Who bought something of which event.
-    pub bought: Vec<(UserId, EventId)>,
-    pub facts: Vec<&'static str>,
-    /// The last position of the event stream, where it is known with the commit.
+    /// What the event stream tells of it.
+    pub entries: Vec<Entry>,
+    /// The last position of these, where it is known with the commit; then all of them have theirs.
     pub end: Option<u64>,
     /// Whether the transaction is committed; else that is still to be done.
     pub committed: bool,
@@ -89,8 +89,9 @@ pub(crate) async fn work<T: Tx>(
         }
     }
     let given: Vec<&StoredAnswer> = given.iter().filter_map(|key| answers.get(key)?.as_ref()).collect();
-    let (end, committed) = save(tx, &world, &given, &facts, around).await?;
-    Ok(changed(&world, &facts, end, committed))
+    let entries: Vec<Entry> = facts.iter().map(|fact| Entry::of(fact, &world, around.now)).collect();
+    let (end, committed) = save(tx, &world, &given, &entries, around).await?;
+    Ok(changed(&world, entries, end, committed))
 }
 
 async fn load_answers<T: Tx>(
@@ -403,19 +404,12 @@ async fn unpaid<T: Tx>(tx: &T, user: engine::id::UserId, now: Time) -> Result<Un
     Ok(Unpaid { user, held })
 }
 
-/// What is told of a batch: to whoever follows the event stream, and to other nodes only, of the waiting room.
-fn told<T: Tx>(world: &World, facts: &[Fact], around: &Surroundings<'_>) -> (Vec<OutboxRow>, Vec<LaneNews>) {
-    let (now, node) = (around.now, around.node);
-    let stream = facts.iter().map(|fact| OutboxRow::new(fact, world, now, node)).collect();
-    (stream, if T::REMOTE { LaneNews::of(world, now, node) } else { Vec::new() })
-}
-
 /// Writes what changed. Gives what [`Tx::append`] and [`Tx::commit_along`] do.
 async fn save<T: Tx>(
     tx: &T,
     world: &World,
     answers: &[&StoredAnswer],
-    facts: &[Fact],
+    entries: &[Entry],
     around: &Surroundings<'_>,
 ) -> Result<(Option<u64>, bool), StoreError> {
     // Taken apart by name, so that a new kind of row cannot be left out. Derived ones are never stored.
@@ -446,7 +440,10 @@ async fn save<T: Tx>(
         waiters,
         places,
     } = world;
-    let (stream, news) = told::<T>(world, facts, around);
+    let node = around.node;
+    let stream: Vec<OutboxRow<'_>> = entries.iter().map(|entry| OutboxRow { entry, node }).collect();
+    // Other nodes follow the waiting room too.
+    let news = if T::REMOTE { LaneNews::of(world, around.now, node) } else { Vec::new() };
     let news: Vec<&LaneNews> = news.iter().collect();
     // Polled in this order, and no further once one fails: the commit is the last to be sent.
     let (.., end, committed) = try_join!(
@@ -497,31 +494,22 @@ async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result
     Ok(())
 }
 
-fn changed(world: &World, facts: &[Fact], end: Option<u64>, committed: bool) -> Changed {
-    let word = |fact: &Fact| match fact {
-        Fact::Held(_) => "held",
-        Fact::Confirmed(_) => "confirmed",
-        Fact::Cancelled { .. } => "cancelled",
-        Fact::Expired { .. } => "expired",
-        Fact::PaymentReturned(_) => "payment_returned",
-        Fact::EventChanged(_) => "event_changed",
-        Fact::EventDeleted(_) => "event_deleted",
-    };
+fn changed(world: &World, mut entries: Vec<Entry>, end: Option<u64>, committed: bool) -> Changed {
+    if let Some(end) = end {
+        for (position, entry) in (0..=end).rev().zip(entries.iter_mut().rev()) {
+            entry.position = position;
+        }
+    }
     let gone = |(id, slot): (&EventId, &engine::world::Slot<Arc<Event>>)| slot.row.is_none().then_some(*id);
     let seated = world.claims.dirty().map(|((event, _), _)| *event);
     let counted = world.stocks.dirty().filter_map(|(_, slot)| Some(slot.row.as_ref()?.event));
-    let bought = |fact: &Fact| match fact {
-        Fact::Confirmed(own) => Some((own.user, own.event)),
-        _ => None,
-    };
     Changed {
         places: world.places.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
-        bought: facts.iter().filter_map(bought).collect(),
         claims: world.claims.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
         events: world.events.dirty().filter_map(|(_, slot)| slot.row.clone()).collect(),
         gone: world.events.dirty().filter_map(gone).collect(),
         touched: seated.chain(counted).collect(),
-        facts: facts.iter().map(word).collect(),
+        entries,
         end,
         committed,
     }

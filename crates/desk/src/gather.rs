@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use engine::command::{Command, Context, Decision, Stop};
-use engine::id::EventId;
+use engine::id::{EventId, UserId};
 use engine::refusal::Refusal;
 use engine::time::Time;
 use engine::world::World;
@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::batch::{Changed, Effects, Surroundings, work};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
+use crate::entry::Entry;
 use crate::lanes::{Mouth, News};
 use crate::nodes::Ears;
 use crate::postgres::{Address, Session};
@@ -184,18 +185,18 @@ impl Shared {
             self.catalogue.forget(id);
         }
         self.views.apply(&changed.claims);
-        let (places, touched, bought) = (&changed.places, &changed.touched, &changed.bought);
-        let news = News { places, touched, bought, changed: &events };
+        let bought: Vec<(UserId, EventId)> = changed.entries.iter().filter_map(Entry::bought).collect();
+        let news = News { places: &changed.places, touched: &changed.touched, bought: &bought, changed: &events };
         if !news.is_empty() {
             self.follower.tell(|follower| follower.follow(&news));
         }
         self.programme.touch(changed.touched);
-        for fact in changed.facts {
-            metrics::counter!("maepyo_facts_total", "fact" => fact).increment(1);
+        for entry in &changed.entries {
+            metrics::counter!("maepyo_facts_total", "fact" => entry.happened.name()).increment(1);
         }
         metrics::histogram!("maepyo_batch_commands").record(batch.len() as f64);
         if let Some(end) = changed.end {
-            self.stream.moved(end);
+            self.stream.written(changed.entries, end);
         }
         batch.into_iter().for_each(Attempt::finish);
     }

@@ -5,6 +5,7 @@ mod catalogue;
 mod check;
 mod clock;
 mod desk;
+mod entry;
 mod gather;
 mod lanes;
 mod lookups;
@@ -30,12 +31,13 @@ mod views;
 
 pub use desk::Desk;
 pub use engine::time::{Span, Time};
+pub use entry::{Entry, Happened, SeatChange, Stage, Told};
 pub use gather::Render;
 pub use lanes::{Follower, News, Outlook};
 pub use nodes::NodeWord;
 pub use outward::DeliveryQuery;
 pub use reading::OnOffer;
-pub use stream::{Entry, Happened, Page, SeatChange, Stage, Told};
+pub use stream::Page;
 
 use std::sync::Arc;
 

@@ -356,7 +356,7 @@ impl Tx for Session {
         Ok(self.client.execute(&statement, &params).await?)
     }
 
-    async fn append(&self, rows: &[OutboxRow]) -> Result<Option<u64>, StoreError> {
+    async fn append(&self, rows: &[OutboxRow<'_>]) -> Result<Option<u64>, StoreError> {
         if rows.is_empty() {
             return Ok(None);
         }

@@ -186,7 +186,7 @@ impl Tx for Writer {
         Ok(true)
     }
 
-    async fn append(&self, rows: &[OutboxRow]) -> Result<Option<u64>, StoreError> {
+    async fn append(&self, rows: &[OutboxRow<'_>]) -> Result<Option<u64>, StoreError> {
         if rows.is_empty() {
             return Ok(None);
         }

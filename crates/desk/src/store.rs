@@ -63,5 +63,5 @@ pub(crate) trait Tx {
     /// them, and nothing follows it; gives whether it did.
     async fn commit_along(&self) -> Result<bool, StoreError>;
     /// Appends to the event stream. Gives the last position, where nothing before it can come later.
-    async fn append(&self, rows: &[OutboxRow]) -> Result<Option<u64>, StoreError>;
+    async fn append(&self, rows: &[OutboxRow<'_>]) -> Result<Option<u64>, StoreError>;
 }

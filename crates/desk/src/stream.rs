@@ -7,17 +7,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use engine::id::{EventId, PaymentId, ReservationId, TicketTypeId, UserId};
-use engine::money::Won;
+use engine::id::EventId;
 use engine::stream::{Advance, Cursor, LeaseCursor};
-use engine::time::{Span, Time};
+use engine::time::Span;
 use parking_lot::Mutex;
-use serde::Deserialize;
 use tokio::sync::{broadcast, watch};
 
 use crate::desk::{Desk, Inside};
+use crate::entry::Entry;
 use crate::recent::Recent;
-use crate::value::{Columns, Corrupt, Value};
 use crate::{Stopped, Unavailable};
 
 /// The last position there is.
@@ -28,153 +26,6 @@ const PAGE: usize = 500;
 const MOST_BEHIND: usize = 4_096;
 /// How long a node keeps a cursor to itself.
 const LEASE: Span = Span::seconds(10);
-
-/// One entry of the event stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Where it stands; later is greater, and there are gaps.
-    pub position: u64,
-    /// When it happened.
-    pub at: Time,
-    /// Of which event.
-    pub event: EventId,
-    /// What happened.
-    pub happened: Happened,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened {
-    /// A reservation came to a stage.
-    Reservation(Told),
-    /// A payment came too late for its seats and goes back.
-    PaymentReturned(PaymentId),
-    /// The event was made or changed.
-    EventChanged,
-    /// The event, a draft, was deleted.
-    EventDeleted,
-}
-
-impl Happened {
-    /// Whether it is the event itself that was made, changed or deleted.
-    fn is_of_event(&self) -> bool {
-        matches!(self, Self::EventChanged | Self::EventDeleted)
-    }
-}
-
-/// How far a reservation has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It was made and holds its seats.
-    Held,
-    /// It was paid.
-    Confirmed,
-    /// It was given up.
-    Cancelled,
-    /// Its hold ran out.
-    Expired,
-}
-
-/// What the stream tells of a reservation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// How far it has come.
-    pub stage: Stage,
-    /// Its id.
-    pub reservation: ReservationId,
-    /// Whose it is.
-    pub user: UserId,
-    /// Its seats as this left them.
-    pub seats: Vec<SeatChange>,
-    /// Ordinals of the seats that are free because of this.
-    pub freed: Vec<u32>,
-    /// Its counted tickets.
-    pub items: Vec<(TicketTypeId, u32)>,
-    /// What it costs.
-    pub total: Won,
-    /// When its hold ends or ended.
-    pub expires_at: Time,
-}
-
-/// A seat as a fact left it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeatChange {
-    /// Its ordinal in the event.
-    pub ordinal: u32,
-    /// Counts the changes of the seat: an older one than is known is to be ignored.
-    pub version: i64,
-    /// [`Time::NEVER`]: given back. [`Time::FOREVER`]: sold. Else: held until then.
-    pub until: Time,
-}
-
-/// The body of a row about a reservation.
-#[derive(Deserialize)]
-struct Body {
-    user: String,
-    seats: Vec<(u32, i64, i64)>,
-    freed: Vec<u32>,
-    items: Vec<(String, u32)>,
-    total: i64,
-    expires_at: i64,
-}
-
-fn body(text: &str) -> Result<Body, Corrupt> {
-    serde_json::from_str(text).map_err(|_| Corrupt("the body of a fact"))
-}
-
-fn hex<T: From<u128>>(text: &str) -> Result<T, Corrupt> {
-    u128::from_str_radix(text, 16).map(T::from).map_err(|_| Corrupt("an id in a fact"))
-}
-
-fn seat_changes(seats: Vec<(u32, i64, i64)>) -> Vec<SeatChange> {
-    let change = |(ordinal, version, until)| SeatChange { ordinal, version, until: Time(until) };
-    seats.into_iter().map(change).collect()
-}
-
-impl Told {
-    /// The seats in the body of a row; none where it is not about a reservation.
-    pub(crate) fn seats(text: &str) -> Result<Vec<SeatChange>, Corrupt> {
-        if text == "{}" {
-            return Ok(Vec::new());
-        }
-        Ok(seat_changes(body(text)?.seats))
-    }
-
-    fn read(stage: Stage, reservation: u128, text: &str) -> Result<Happened, Corrupt> {
-        let Body { user, seats, freed, items, total, expires_at } = body(text)?;
-        let items = items.iter().map(|(id, quantity)| Ok((hex(id)?, *quantity)));
-        Ok(Happened::Reservation(Self {
-            stage,
-            reservation: reservation.into(),
-            user: hex(&user)?,
-            seats: seat_changes(seats),
-            freed,
-            items: items.collect::<Result<_, Corrupt>>()?,
-            total: Won(total),
-            expires_at: Time(expires_at),
-        }))
-    }
-}
-
-impl Entry {
-    pub(crate) fn read(row: Vec<Value>) -> Result<Self, Corrupt> {
-        let mut columns = Columns::new(row);
-        let (position, at) = (columns.int()?.cast_unsigned(), Time(columns.int()?));
-        let (fact, event) = (columns.text()?, columns.id()?);
-        let (subject, text) = (columns.id::<u128>()?, columns.text()?);
-        let happened = match fact.as_str() {
-            "held" => Told::read(Stage::Held, subject, &text)?,
-            "confirmed" => Told::read(Stage::Confirmed, subject, &text)?,
-            "cancelled" => Told::read(Stage::Cancelled, subject, &text)?,
-            "expired" => Told::read(Stage::Expired, subject, &text)?,
-            "payment_returned" => Happened::PaymentReturned(subject.into()),
-            "event_changed" => Happened::EventChanged,
-            "event_deleted" => Happened::EventDeleted,
-            _ => return Err(Corrupt("no such fact")),
-        };
-        Ok(Self { position, at, event, happened })
-    }
-}
 
 /// How far the stream can be read, and who listens to it in this process.
 pub(crate) struct Stream {
@@ -191,6 +42,12 @@ impl Default for Stream {
 }
 
 impl Stream {
+    /// Takes what was written last, which is durable: it need not be read from the store. On a store of one writer only.
+    pub(crate) fn written(&self, entries: Vec<Entry>, end: u64) {
+        self.recent.hand_over(entries);
+        self.moved(end);
+    }
+
     /// Everything up to here can be read.
     pub(crate) fn moved(&self, end: u64) {
         self.end.send_if_modified(|known| {

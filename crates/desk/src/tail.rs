@@ -13,8 +13,8 @@ use engine::id::EventId;
 use crate::desk::{Desk, Inside};
 use crate::lanes::News;
 use crate::nodes::NodeWord;
-use crate::stream::Told;
 use crate::tables::places_told;
+use crate::tables::seats_of;
 use crate::value::{Columns, IntoValue as _, Kind, Value};
 use crate::{Unavailable, reads};
 
@@ -135,7 +135,7 @@ fn take(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
             shared.follower.tell(|follower| follower.follow(&News { changed: &[event], ..News::NONE }));
         } else {
             shared.programme.touch([event]);
-            let seats = Told::seats(&body)?;
+            let seats = seats_of(&body)?;
             shared.views.fill(event, seats.into_iter().map(|seat| (seat.ordinal, seat.version, seat.until)));
             shared.follower.tell(|follower| follower.follow(&News { touched: &BTreeSet::from([event]), ..News::NONE }));
         }

@@ -1,10 +1,8 @@
 //! Ids, events, ticket types and seats as they go over the wire.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
-use engine::catalogue::layout::SeatRow;
 use engine::catalogue::{Event, EventStatus, Layout, SaleStage, TicketType};
 use engine::id::{EventId, ReservationId, TicketTypeId};
 use engine::refusal::Refusal;
@@ -198,53 +196,37 @@ pub struct Place<'a> {
     pub price: i64,
 }
 
-/// What comes before a row in its section.
-#[derive(Debug, Clone, Copy, Default)]
-struct Before {
-    rows: u32,
-    seats: u32,
-}
-
-impl Before {
-    fn and(self, row: &SeatRow) -> Self {
-        Self { rows: self.rows + 1, seats: self.seats + row.numbers.count() }
-    }
-
-    fn number(self, row: &SeatRow) -> u32 {
-        row.label.parse().unwrap_or(self.rows + 1)
-    }
-}
-
 /// The seat at an offset of a row.
-fn at(layout: &Layout, row: usize, before: Before, offset: u32) -> Option<Place<'_>> {
+fn at(layout: &Layout, row: usize, offset: u32) -> Option<Place<'_>> {
     let own = &layout.rows()[row];
     let seat = layout.seat(layout.start(row) + offset)?;
     Some(Place {
         ordinal: seat.ordinal,
         section: &own.section,
-        row_number: before.number(own),
+        row_number: number(layout, row),
         seat_number: seat.number.parse().unwrap_or(offset + 1),
-        label: format!("{}-{}", own.section, before.seats + offset + 1),
+        label: format!("{}-{}", own.section, layout.before(row).seats + offset + 1),
         price: own.price.0,
     })
 }
 
-/// The seat with an ordinal. Looks at the rows before it: this is asked for a handful of seats.
+/// The number of a row.
+fn number(layout: &Layout, row: usize) -> u32 {
+    layout.rows()[row].label.parse().unwrap_or(layout.before(row).rows + 1)
+}
+
+/// The seat with an ordinal.
 #[must_use]
 pub fn place(layout: &Layout, ordinal: u32) -> Option<Place<'_>> {
-    let seat = layout.seat(ordinal)?;
     let row = layout.row_of(ordinal)?;
-    let same = layout.rows()[..row].iter().filter(|own| own.section == seat.section);
-    let before = same.fold(Before::default(), |before, own| before.and(own));
-    at(layout, row, before, ordinal - layout.start(row))
+    at(layout, row, ordinal - layout.start(row))
 }
 
 /// All seats by section, row and number.
 #[must_use]
 pub fn places(layout: &Layout) -> Vec<Place<'_>> {
-    let counted = counted(layout);
-    let mut rows: Vec<usize> = (0..counted.len()).collect();
-    let key = |row: usize| (&layout.rows()[row].section, counted[row].number(&layout.rows()[row]));
+    let mut rows: Vec<usize> = (0..layout.rows().len()).collect();
+    let key = |row: usize| (&layout.rows()[row].section, number(layout, row));
     rows.sort_by(|a, b| {
         let ((section, number), (other, other_number)) = (key(*a), key(*b));
         natural(section, other).then(section.cmp(other)).then(number.cmp(&other_number))
@@ -253,22 +235,10 @@ pub fn places(layout: &Layout) -> Vec<Place<'_>> {
     for row in rows {
         let from = seats.len();
         let offsets = 0..layout.rows()[row].numbers.count();
-        seats.extend(offsets.filter_map(|offset| at(layout, row, counted[row], offset)));
+        seats.extend(offsets.filter_map(|offset| at(layout, row, offset)));
         seats[from..].sort_by_key(|place: &Place<'_>| place.seat_number);
     }
     seats
-}
-
-/// What comes before each row in its section.
-fn counted(layout: &Layout) -> Vec<Before> {
-    let mut sections = HashMap::<&str, Before>::new();
-    let mut before = Vec::with_capacity(layout.rows().len());
-    for row in layout.rows() {
-        let section = sections.entry(&row.section).or_default();
-        before.push(*section);
-        *section = section.and(row);
-    }
-    before
 }
 
 /// How the seats of an event stand.
@@ -301,8 +271,8 @@ impl LayoutBody {
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
         let mut sections: Vec<SectionBody> = Vec::new();
-        for (row, before) in layout.rows().iter().zip(counted(layout)) {
-            let (seats_per_row, price, number) = (row.numbers.count(), row.price.0, before.number(row));
+        for (index, row) in layout.rows().iter().enumerate() {
+            let (seats_per_row, price, number) = (row.numbers.count(), row.price.0, number(layout, index));
             match sections.last_mut() {
                 Some(last)
                     if last.name == row.section
@@ -325,7 +295,7 @@ impl LayoutBody {
 
 #[cfg(test)]
 mod tests {
-    use engine::catalogue::layout::{Numbers, section};
+    use engine::catalogue::layout::{Numbers, SeatRow, section};
     use engine::money::Won;
 
     use super::*;

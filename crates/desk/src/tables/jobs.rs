@@ -1,11 +1,8 @@
-use engine::command::Fact;
-use engine::holds::Reservation;
 use engine::id::JobId;
 use engine::jobs::{Errand, Job};
 use engine::messages::Lead;
 use engine::payments::News;
 use engine::time::Time;
-use engine::world::World;
 
 use super::{Table, id_values, values};
 use crate::value::{Columns, Corrupt, Kind, Value};
@@ -153,77 +150,4 @@ impl Table for StoredAnswer {
             given_at: Time(columns.int()?),
         })
     }
-}
-
-/// A fact as the outbox keeps it. Its position is given by the database: it is what orders the stream.
-#[derive(Debug, Clone)]
-pub(crate) struct OutboxRow {
-    pub made_at: Time,
-    pub node: i64,
-    pub fact: &'static str,
-    pub event: u128,
-    pub subject: u128,
-    pub body: String,
-}
-
-impl OutboxRow {
-    /// The columns besides the position.
-    pub(crate) const COLUMNS: &'static [(&'static str, Kind)] = &[
-        ("made_at", Kind::Int),
-        ("node", Kind::Int),
-        ("fact", Kind::Text),
-        ("event_id", Kind::Bytes),
-        ("subject", Kind::Bytes),
-        ("body", Kind::Text),
-    ];
-
-    /// The row of a fact; its seats as the world leaves them, so that other nodes need not read them again.
-    pub(crate) fn new(fact: &Fact, world: &World, made_at: Time, node: i64) -> Self {
-        let row = |fact, event, subject, body| Self { made_at, node, fact, event, subject, body };
-        let told = |fact, own: &Reservation, freed: Option<&[u32]>| {
-            row(fact, own.event.0, own.id.0, reservation_text(own, freed, world))
-        };
-        match fact {
-            Fact::Held(own) => told("held", own, None),
-            Fact::Confirmed(own) => told("confirmed", own, None),
-            Fact::Cancelled { reservation, freed } => told("cancelled", reservation, Some(freed)),
-            Fact::Expired { reservation, freed } => told("expired", reservation, Some(freed)),
-            Fact::PaymentReturned(payment) => row("payment_returned", payment.event.0, payment.id.0, "{}".to_owned()),
-            Fact::EventChanged(event) => row("event_changed", event.0, event.0, "{}".to_owned()),
-            Fact::EventDeleted(event) => row("event_deleted", event.0, event.0, "{}".to_owned()),
-        }
-    }
-
-    pub(crate) fn values(&self) -> Vec<Value> {
-        values![self.made_at.0, self.node, self.fact, self.event, self.subject, self.body.as_str()]
-    }
-}
-
-fn reservation_text(own: &Reservation, freed: Option<&[u32]>, world: &World) -> String {
-    let claim = |ordinal: u32| {
-        let claim = world.claims.get(&(own.event, ordinal))?;
-        Some((ordinal, claim.version, claim.until.0))
-    };
-    let seats: Vec<_> = own.seats.iter().filter_map(|seat| claim(seat.ordinal)).collect();
-    let items: Vec<_> = own.items.iter().map(|item| (format!("{:032x}", item.ticket_type.0), item.quantity)).collect();
-    let told = ToldReservation {
-        user: format!("{:032x}", own.user.0),
-        seats,
-        freed: freed.unwrap_or_default(),
-        items,
-        total: own.total.0,
-        expires_at: own.expires_at.0,
-    };
-    serde_json::to_string(&told).expect("strings and numbers always have a JSON form")
-}
-
-/// What the event stream tells of a reservation.
-#[derive(serde::Serialize)]
-struct ToldReservation<'a> {
-    user: String,
-    seats: Vec<(u32, i64, i64)>,
-    freed: &'a [u32],
-    items: Vec<(String, u32)>,
-    total: i64,
-    expires_at: i64,
 }

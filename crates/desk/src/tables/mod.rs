@@ -7,13 +7,15 @@ mod lanes;
 mod messages;
 mod money;
 mod movie;
+mod outbox;
 mod people;
 mod stream;
 mod webhooks;
 
 pub(crate) use catalogue::layout_of;
-pub(crate) use jobs::{OutboxRow, StoredAnswer};
+pub(crate) use jobs::StoredAnswer;
 pub(crate) use lanes::{LaneNews, places_told};
+pub(crate) use outbox::{OutboxRow, entry_of, seats_of};
 
 use crate::value::{Columns, Corrupt, IntoValue, Kind, Value};
 

@@ -91,8 +91,19 @@ pub struct Layout {
     /// The ordinal of the first seat of each row, and at the end the number of seats.
     starts: Vec<u32>,
     by_name: HashMap<String, u32>,
-    /// How many rows each section has.
-    sections: HashMap<String, u32>,
+    /// What comes before each row in its section.
+    before: Vec<Stretch>,
+    /// All there is of each section.
+    sections: HashMap<String, Stretch>,
+}
+
+/// Some rows of a section.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// How many rows.
+    pub rows: u32,
+    /// How many seats they have.
+    pub seats: u32,
 }
 
 impl PartialEq for Layout {
@@ -111,7 +122,8 @@ impl Layout {
     pub fn new(rows: Vec<SeatRow>) -> Result<Self, Refusal> {
         let mut starts = Vec::with_capacity(rows.len() + 1);
         let mut by_name = HashMap::with_capacity(rows.len());
-        let mut sections = HashMap::new();
+        let mut before = Vec::with_capacity(rows.len());
+        let mut sections = HashMap::<String, Stretch>::new();
         let mut total: u32 = 0;
         for (index, row) in rows.iter().enumerate() {
             check_row(row)?;
@@ -120,14 +132,16 @@ impl Layout {
             if total > MOST_SEATS {
                 return Err(too_many());
             }
-            *sections.entry(row.section.clone()).or_default() += 1;
+            let section = sections.entry(row.section.clone()).or_default();
+            before.push(*section);
+            *section = Stretch { rows: section.rows + 1, seats: section.seats + row.numbers.count() };
             let name = format!("{}-{}", row.section, row.label);
             if by_name.insert(name, u32::try_from(index).unwrap_or(u32::MAX)).is_some() {
                 return Err(invalid(format!("row {} of section {} is there twice", row.label, row.section)));
             }
         }
         starts.push(total);
-        Ok(Self { rows, starts, by_name, sections })
+        Ok(Self { rows, starts, by_name, before, sections })
     }
 
     /// The layout an event gets that describes none: VIP a tenth at the highest price, A three tenths
@@ -176,7 +190,13 @@ impl Layout {
     /// How many rows a section has.
     #[must_use]
     pub fn rows_of(&self, section: &str) -> u32 {
-        self.sections.get(section).copied().unwrap_or(0)
+        self.sections.get(section).map_or(0, |own| own.rows)
+    }
+
+    /// What comes before the row at an index in its section.
+    #[must_use]
+    pub fn before(&self, row: usize) -> Stretch {
+        self.before[row]
     }
 
     /// The ordinal of the first seat of the row at an index.
