@@ -217,12 +217,17 @@ pub(crate) type Unflushed = (Vec<Box<dyn Attempt>>, Changed);
 /// How many batches may wait for the disk before the writer waits too.
 pub(crate) const MOST_UNFLUSHED: usize = 16;
 
+/// The most commands of a batch of SQLite: while some are flushed and answered the next are worked. A crowd in one batch
+/// has one thread at work, and then none but the disk.
+const PIECE: usize = 32;
+
 /// Gathers for SQLite, on a thread of its own, until the queue closes.
 pub(crate) fn gather_sqlite(writer: &Writer, queue: &Queue, shared: &Shared, flusher: &SyncSender<Unflushed>) {
     let mut queue = queue.blocking_lock();
-    let mut batch = Vec::with_capacity(shared.batch);
-    while queue.blocking_recv_many(&mut batch, shared.batch) > 0 {
-        let full = std::mem::replace(&mut batch, Vec::with_capacity(shared.batch));
+    let most = shared.batch.min(PIECE);
+    let mut batch = Vec::with_capacity(most);
+    while queue.blocking_recv_many(&mut batch, most) > 0 {
+        let full = std::mem::replace(&mut batch, Vec::with_capacity(most));
         work_sqlite(writer, full, shared, flusher);
     }
 }

@@ -1,8 +1,10 @@
 //! Following the event stream of a shared database: what other nodes changed comes into this node's memory.
 //!
 //! Positions are drawn before a transaction commits, so a later one may show before an earlier one. A look therefore
-//! notes how far positions have been given out and which transactions were still under way; once all of those are
-//! over, everything up to the noted position is there to be read, in order.
+//! notes how far positions have been given out, and then which transactions are writing to the streams: whoever drew one
+//! of these is over or among them, since the lock on the table comes before the position and goes after the commit shows.
+//! Once all of those are over, everything up to the noted position is there to be read, in order. What others write
+//! elsewhere, however long they take, holds nothing up.
 
 use std::collections::BTreeSet;
 use std::sync::Weak;
@@ -23,13 +25,17 @@ const EVERY: Duration = Duration::from_millis(50);
 /// The most rows read at a time.
 const PAGE: usize = 5_000;
 
-/// How far positions were given out, and the first transaction not begun then.
+/// How far positions were given out.
 const GIVEN: &str = "SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('outbox', 'position')::regclass), 0), \
      COALESCE(pg_sequence_last_value(pg_get_serial_sequence('room_news', 'position')::regclass), 0), \
-     COALESCE(pg_sequence_last_value(pg_get_serial_sequence('node_news', 'position')::regclass), 0), \
-     pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
-/// The first transaction still under way.
-const UNDER_WAY: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+     COALESCE(pg_sequence_last_value(pg_get_serial_sequence('node_news', 'position')::regclass), 0)";
+/// The transactions that write to the streams now, by their virtual ids.
+const WRITING: &str = "SELECT COALESCE(string_agg(DISTINCT virtualtransaction, ','), '') FROM pg_locks \
+     WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted \
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+     AND relation IN ('outbox'::regclass, 'room_news'::regclass, 'node_news'::regclass)";
+/// How many locks some transactions still have: who has none is over.
+const UNDER_WAY: &str = "SELECT COUNT(*) FROM pg_locks WHERE virtualtransaction = ANY(string_to_array(?1, ','))";
 // None reads what this node wrote itself: it is in memory since the commit.
 const READ: &str = "SELECT position, fact, event_id, body FROM outbox \
      WHERE position > ?1 AND position <= ?2 AND node <> ?4 ORDER BY position LIMIT ?3";
@@ -48,9 +54,10 @@ struct Positions {
     nodes: i64,
 }
 
+/// How far positions were given out at some moment, and who may not have committed the last of them.
 struct Mark {
     given: Positions,
-    begun: i64,
+    writing: String,
 }
 
 /// Follows the stream until the desk is gone.
@@ -68,11 +75,11 @@ pub(crate) async fn follow(desk: Weak<Inside>) {
 
 async fn step(desk: &Desk, position: &mut Option<Positions>, mark: &mut Option<Mark>) -> Result<(), Unavailable> {
     let reads = &desk.0.reads;
-    let Some(noted) = mark.take() else {
-        *mark = Some(given(reads).await?);
-        return Ok(());
+    let noted = match mark.take() {
+        Some(noted) => noted,
+        None => given(reads).await?,
     };
-    if reads.number(UNDER_WAY, Vec::new()).await? < noted.begun {
+    if !noted.writing.is_empty() && reads.number(UNDER_WAY, vec![noted.writing.as_str().value()]).await? > 0 {
         *mark = Some(noted);
         return Ok(());
     }
@@ -89,7 +96,6 @@ async fn step(desk: &Desk, position: &mut Option<Positions>, mark: &mut Option<M
     read_on(desk, (READ_NODES, kinds), (from.nodes, noted.given.nodes), take_words).await?;
     *position = Some(noted.given);
     desk.0.shared.stream.moved(noted.given.outbox.cast_unsigned());
-    *mark = Some(given(reads).await?);
     Ok(())
 }
 
@@ -115,11 +121,12 @@ async fn read_on(
 }
 
 async fn given(reads: &reads::Reads) -> Result<Mark, Unavailable> {
-    let rows = reads.query(GIVEN, Vec::new(), &[Kind::Int, Kind::Int, Kind::Int, Kind::Int]).await?;
-    let row = rows.into_iter().next().ok_or(Unavailable("no snapshot".to_owned()))?;
-    let mut columns = Columns::new(row);
+    let first = |rows: Vec<Vec<Value>>| rows.into_iter().next().ok_or(Unavailable("no positions".to_owned()));
+    let mut columns = Columns::new(first(reads.query(GIVEN, Vec::new(), &[Kind::Int, Kind::Int, Kind::Int]).await?)?);
     let given = Positions { outbox: columns.int()?, room: columns.int()?, nodes: columns.int()? };
-    Ok(Mark { given, begun: columns.int()? })
+    // Asked afterwards: who begins to write now draws a later position.
+    let mut columns = Columns::new(first(reads.query(WRITING, Vec::new(), &[Kind::Text]).await?)?);
+    Ok(Mark { given, writing: columns.text()? })
 }
 
 /// Takes what other nodes changed into this node's memory.

@@ -3,6 +3,7 @@
 mod stores;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use desk::{Desk, Entry, Happened, Stage, Told};
 use engine::catalogue::Event;
@@ -19,6 +20,13 @@ async fn hold(desk: &Desk, event: &Event, user: UserId, seat: u32) -> Reservatio
     let seats = vec![seat];
     let hold = HoldSeats { user, event: event.id, seats, items: Vec::new(), stated_total: None, rules: rules(600) };
     desk.run(hold).await.expect("the seat is free").remove(0)
+}
+
+/// Somebody else's connection to a database.
+async fn connected(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("it is reached");
+    tokio::spawn(connection);
+    client
 }
 
 fn told(entry: &Entry) -> Option<&Told> {
@@ -96,12 +104,54 @@ async fn who_is_far_behind_sees_what_those_at_the_front_see() {
     again.close().await;
 }
 
+/// Of a shared database: elsewhere in it somebody has been writing for long.
+#[tokio::test]
+async fn what_others_write_elsewhere_holds_the_stream_up_for_nobody() {
+    let store = Store::fresh().await;
+    let desk = store.desk(8).await;
+    let event = event(&desk, 10, 0).await;
+    let Some(database) = store.shared() else { return };
+    let stranger = connected(database).await;
+    stranger
+        .batch_execute("BEGIN; CREATE TABLE elsewhere (n INT); INSERT INTO elsewhere VALUES (1)")
+        .await
+        .expect("it writes");
+    let held = hold(&desk, &event, UserId(1), 0).await;
+    let heard = tokio::time::timeout(Duration::from_secs(60), all(&desk, 0, 2)).await.expect("it is told");
+    assert_eq!(told(&heard[1]).map(|told| told.reservation), Some(held.id));
+    stranger.batch_execute("ROLLBACK").await.expect("it ends");
+    desk.close().await;
+}
+
+/// Of a shared database: an earlier position commits after a later one.
+#[tokio::test]
+async fn nothing_is_told_while_something_before_it_may_still_come() {
+    let store = Store::fresh().await;
+    let desk = store.desk(8).await;
+    let event = event(&desk, 10, 0).await;
+    let Some(database) = store.shared() else { return };
+    let stranger = connected(database).await;
+    let before = all(&desk, 0, 1).await[0].position;
+    let earlier = "BEGIN; INSERT INTO outbox (made_at, node, fact, event_id, subject, body) \
+         SELECT made_at, node + 1, fact, event_id, subject, body FROM outbox ORDER BY position LIMIT 1";
+    stranger.batch_execute(earlier).await.expect("it writes");
+    let held = hold(&desk, &event, UserId(1), 0).await;
+    // As often as it is looked for, and ten times that.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(desk.stream_after(before, 10).await.expect("it can be read"), []);
+    stranger.batch_execute("COMMIT").await.expect("it ends");
+    let heard = all(&desk, before, 2).await;
+    assert_eq!(heard[0].happened, Happened::EventChanged);
+    assert_eq!(told(&heard[1]).map(|told| told.reservation), Some(held.id));
+    desk.close().await;
+}
+
 /// What is answered while others commit out of turn is told once and in order, on every node.
 #[tokio::test(flavor = "multi_thread")]
 async fn listeners_hear_everything_once_whoever_wrote_it() {
     let store = Store::fresh().await;
     let desk = store.desk(8).await;
-    let other = if store.is_shared() { store.desk(8).await } else { desk.clone() };
+    let other = if store.shared().is_some() { store.desk(8).await } else { desk.clone() };
     let event = event(&desk, 300, 0).await;
     let end = all(&other, 0, 1).await[0].position;
     let mut live = [desk.live(), other.live(), desk.live()];
@@ -158,7 +208,7 @@ async fn a_slow_listener_is_told_that_it_missed_some() {
 async fn a_cursor_works_everything_off_once() {
     let store = Store::fresh().await;
     let desk = store.desk(8).await;
-    let other = if store.is_shared() { store.desk(8).await } else { desk.clone() };
+    let other = if store.shared().is_some() { store.desk(8).await } else { desk.clone() };
     let event = event(&desk, 100, 0).await;
     join_all((0..100).map(|seat| hold(&desk, &event, UserId(1), seat))).await;
     let end = all(&other, 0, 101).await.pop().expect("it has entries").position;

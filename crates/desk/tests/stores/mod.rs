@@ -49,9 +49,9 @@ impl Store {
         Desk::open(config).await.expect("an empty store opens")
     }
 
-    /// Whether several nodes may share it.
-    pub fn is_shared(&self) -> bool {
-        self.database.is_some()
+    /// The address of the database that several nodes may share.
+    pub fn shared(&self) -> Option<&str> {
+        self.database.as_deref()
     }
 }
 
@@ -121,8 +121,7 @@ pub fn rules(seconds: i64) -> HoldRules {
     HoldRules { span: Span::seconds(seconds), most: 4, one_each: false, alone: false }
 }
 
-/// Waits until something becomes true; gives up after about a minute, since a write of anybody on the same PostgreSQL
-/// that takes long holds up what nodes hear of each other.
+/// Waits until something becomes true; gives up after about a minute.
 pub async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
     for _ in 0..3_000 {
         if is_so().await {
