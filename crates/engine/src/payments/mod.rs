@@ -141,6 +141,12 @@ impl Payment {
     pub fn holds_money(&self) -> bool {
         matches!(self.state, PaymentState::Succeeded { refund: Refund::None, .. })
     }
+
+    /// Whether money should have gone back and the gateway has it still.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        matches!(self.state, PaymentState::Succeeded { refund: Refund::Failed { .. }, .. })
+    }
 }
 
 /// What a gateway says of a payment.

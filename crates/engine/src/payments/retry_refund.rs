@@ -1,4 +1,4 @@
-use super::{Payment, PaymentState, Refund, with_refund};
+use super::{Payment, Refund, with_refund};
 use crate::command::{Command, Context, Decision, Verdict};
 use crate::id::PaymentId;
 use crate::jobs::{Errand, Job};
@@ -19,7 +19,7 @@ impl Command for RetryRefund {
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Payment> {
         world.need([Key::Payment(self.payment)])?;
         let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentUnknown)?;
-        if !matches!(payment.state, PaymentState::Succeeded { refund: Refund::Failed { .. }, .. }) {
+        if !payment.is_stuck() {
             return Ok(Decision::new(payment.clone()));
         }
         let asked = with_refund(payment, Refund::Requested);

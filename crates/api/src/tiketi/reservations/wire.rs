@@ -361,8 +361,11 @@ fn status(own: &Reservation, now: Time) -> &'static str {
 }
 
 /// The word for where its money is: what ended without any having come has failed. What came by the reservation's
-/// card payment too late to be kept goes back.
+/// card payment too late to be kept goes back. What the gateway could not give back was paid, and is so still.
 fn payment_status(own: &Reservation, card: Option<&Payment>, now: Time) -> &'static str {
+    if card.is_some_and(Payment::is_stuck) {
+        return "completed";
+    }
     let returned = card.is_some_and(|payment| payment.is_taken() && !payment.holds_money());
     match own.standing {
         Standing::Confirmed { .. } => "completed",
@@ -400,7 +403,47 @@ pub fn cancelled(own: &Reservation) -> Cancelled {
 
 #[cfg(test)]
 mod tests {
+    use engine::holds::Tender;
+    use engine::id::{EventId, PaymentId, UserId};
+    use engine::money::Won;
+    use engine::payments::{Gateway, PaymentState, Refund};
+
     use super::*;
+
+    #[test]
+    fn a_cancelled_reservation_says_where_its_money_is() {
+        let at = Time(1);
+        let standing = Standing::Cancelled { at, refund: Won(10), tender: Some(Tender::Card(PaymentId(5))) };
+        let own = Reservation {
+            id: ReservationId(1),
+            event: EventId(2),
+            user: UserId(3),
+            seats: Vec::new(),
+            items: Vec::new(),
+            total: Won(10),
+            standing,
+            payment: Some(PaymentId(5)),
+            created_at: at,
+            expires_at: at,
+        };
+        let card = |refund| Payment {
+            id: PaymentId(5),
+            reservation: own.id,
+            event: own.event,
+            user: own.user,
+            amount: own.total,
+            gateway: Gateway::Stripe,
+            reference: None,
+            client_secret: None,
+            state: PaymentState::Succeeded { at, method: "card".to_owned(), refund },
+            created_at: at,
+        };
+        let word = |refund| payment_status(&own, Some(&card(refund)), at);
+        assert_eq!(word(Refund::Requested), "refunded");
+        assert_eq!(word(Refund::Done { at }), "refunded");
+        assert_eq!(word(Refund::Failed { at }), "completed", "the gateway has it still");
+        assert_eq!(payment_status(&own, None, at), "refunded", "out of the wallet");
+    }
 
     #[test]
     fn a_number_is_tk_and_the_id_in_base_36() {
