@@ -32,6 +32,7 @@ const BARRIERS: &[(&str, &[&str])] = &[
     ("api", &["rusqlite", "tokio_postgres", "deadpool_postgres"]),
     ("sim", &["axum", "rusqlite", "tokio_postgres", "api"]),
     ("server", &["rusqlite", "tokio_postgres", "deadpool_postgres"]),
+    ("wal", &["tokio", "axum", "engine", "desk", "api"]),
 ];
 
 /// Only the desk speaks SQL.
@@ -132,6 +133,18 @@ fn only_the_desk_speaks_sql() {
         }
     }
     clean(complaints);
+}
+
+#[test]
+fn one_crate_has_unsafe_code_and_the_others_take_the_lints_of_all() {
+    let crates =
+        std::fs::read_dir(root().join("crates")).expect("a folder").map(|entry| entry.expect("a crate").path());
+    let of_its_own = |path: &PathBuf| {
+        let manifest = std::fs::read_to_string(path.join("Cargo.toml")).expect("a manifest");
+        !manifest.contains("[lints]\nworkspace = true")
+    };
+    let names: Vec<PathBuf> = crates.filter(of_its_own).collect();
+    assert_eq!(names, [root().join("crates/wal")]);
 }
 
 #[test]

@@ -404,6 +404,17 @@ async fn unpaid<T: Tx>(tx: &T, user: engine::id::UserId, now: Time) -> Result<Un
     Ok(Unpaid { user, held })
 }
 
+/// What is told of a batch: to whoever follows the event stream, and to other nodes only, of the waiting room.
+fn told<'a, T: Tx>(
+    world: &World,
+    entries: &'a [Entry],
+    around: &Surroundings<'_>,
+) -> (Vec<OutboxRow<'a>>, Vec<LaneNews>) {
+    let (now, node) = (around.now, around.node);
+    let stream = entries.iter().map(|entry| OutboxRow { entry, node }).collect();
+    (stream, if T::REMOTE { LaneNews::of(world, now, node) } else { Vec::new() })
+}
+
 /// Writes what changed. Gives what [`Tx::append`] and [`Tx::commit_along`] do.
 async fn save<T: Tx>(
     tx: &T,
@@ -440,10 +451,7 @@ async fn save<T: Tx>(
         waiters,
         places,
     } = world;
-    let node = around.node;
-    let stream: Vec<OutboxRow<'_>> = entries.iter().map(|entry| OutboxRow { entry, node }).collect();
-    // Other nodes follow the waiting room too.
-    let news = if T::REMOTE { LaneNews::of(world, around.now, node) } else { Vec::new() };
+    let (stream, news) = told::<T>(world, entries, around);
     let news: Vec<&LaneNews> = news.iter().collect();
     // Polled in this order, and no further once one fails: the commit is the last to be sent.
     let (.., end, committed) = try_join!(

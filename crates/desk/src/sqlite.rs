@@ -97,7 +97,11 @@ pub(crate) struct Writer(Connection, RefCell<Texts>);
 impl Writer {
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(|error| StoreError::Lost(error.to_string()))?;
-        let connection = Connection::open(folder.join(FILE))?;
+        let (path, flags) = (folder.join(FILE), OpenFlags::default());
+        let connection = match wal::layer() {
+            Some(layer) => Connection::open_with_flags_and_vfs(path, flags, layer)?,
+            None => Connection::open_with_flags(path, flags)?,
+        };
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // NORMAL leaves the flush of a commit to us: the flusher does it while the next batch is worked, and nobody
