@@ -263,7 +263,9 @@ fn start_sqlite(
     let (committed, to_flush) = std::sync::mpsc::sync_channel(MOST_UNFLUSHED);
     let gathering = shared.clone();
     let flushing = shared.clone();
-    start("maepyo-writer", move || gather_sqlite(&writer, &queue, &gathering, &committed))?;
+    let turn = Arc::new(sqlite::Turn::default());
+    let writers = turn.clone();
+    start("maepyo-writer", move || gather_sqlite(&writer, &writers, &queue, &gathering, &committed))?;
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     start("maepyo-flusher", move || {
         flush_sqlite(&flusher, &to_flush, &flushing);
@@ -271,7 +273,7 @@ fn start_sqlite(
     })?;
     start("maepyo-checkpointer", move || {
         while stopped.recv_timeout(CHECKPOINT_EVERY) == Err(RecvTimeoutError::Timeout) {
-            if let Err(error) = checkpointer.copy() {
+            if let Err(error) = checkpointer.copy(&turn) {
                 tracing::warn!(%error, "the log could not be copied back");
             }
         }

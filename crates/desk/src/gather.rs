@@ -11,6 +11,7 @@ use engine::id::{EventId, UserId};
 use engine::refusal::Refusal;
 use engine::time::Time;
 use engine::world::World;
+use parking_lot::MutexGuard;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::batch::{Changed, Effects, Surroundings, work};
@@ -21,7 +22,7 @@ use crate::lanes::{Mouth, News};
 use crate::nodes::Ears;
 use crate::postgres::{Address, Session};
 use crate::programme::Programme;
-use crate::sqlite::{Flusher, Writer, at_once};
+use crate::sqlite::{Flusher, Turn, Writer, at_once};
 use crate::store::StoreError;
 use crate::stream::Stream;
 use crate::tables::StoredAnswer;
@@ -221,14 +222,23 @@ pub(crate) const MOST_UNFLUSHED: usize = 16;
 /// has one thread at work, and then none but the disk.
 const PIECE: usize = 32;
 
-/// Gathers for SQLite, on a thread of its own, until the queue closes.
-pub(crate) fn gather_sqlite(writer: &Writer, queue: &Queue, shared: &Shared, flusher: &SyncSender<Unflushed>) {
+/// Gathers for SQLite, on a thread of its own, until the queue closes. Each batch is a turn, and who waits for one gets the
+/// next.
+pub(crate) fn gather_sqlite(
+    writer: &Writer,
+    turn: &Turn,
+    queue: &Queue,
+    shared: &Shared,
+    flusher: &SyncSender<Unflushed>,
+) {
     let mut queue = queue.blocking_lock();
     let most = shared.batch.min(PIECE);
     let mut batch = Vec::with_capacity(most);
     while queue.blocking_recv_many(&mut batch, most) > 0 {
         let full = std::mem::replace(&mut batch, Vec::with_capacity(most));
+        let own = turn.lock();
         work_sqlite(writer, full, shared, flusher);
+        MutexGuard::unlock_fair(own);
     }
 }
 

@@ -54,7 +54,7 @@ fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Values> {
 }
 
 /// How long the write-ahead log may get before the writer itself copies it back, in pages of 4 KiB.
-const MOST_LOG_PAGES: i64 = 32_000;
+const MOST_LOG_PAGES: i64 = 64_000;
 
 /// Flushes the write-ahead log to the disk. What is in it is safe from then on: recovery takes every commit up to the
 /// first that is torn, so a flush covers all commits before it.
@@ -72,8 +72,17 @@ impl Flusher {
     }
 }
 
+/// Held while a batch is worked, and while none may be.
+pub(crate) type Turn = Mutex<()>;
+
 /// Copies the write-ahead log back into the database, a bit at a time, in no one's way.
 pub(crate) struct Checkpointer(Connection);
+
+/// How long the log may get before it is copied to its end, in pages: the next transaction then begins it anew.
+const LONG_LOG: i64 = 16_000;
+/// What may be left to copy while the writer waits, in pages, and how often it is tried to get there.
+const SHORT_REST: i64 = 500;
+const MOST_PASSES: u32 = 8;
 
 impl Checkpointer {
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
@@ -82,9 +91,27 @@ impl Checkpointer {
         Ok(Self(connection))
     }
 
-    /// Copies what nobody reads any more.
-    pub(crate) fn copy(&self) -> Result<(), StoreError> {
-        Ok(self.0.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+    /// Copies what nobody reads any more. The end of a log is never reached while somebody writes it, so where it has
+    /// become long the writer's turn is taken for the rest, which is short by then: as much as is written during a pass.
+    pub(crate) fn copy(&self, turn: &Turn) -> Result<(), StoreError> {
+        let (length, mut copied) = self.pass()?;
+        if length < LONG_LOG {
+            return Ok(());
+        }
+        for _ in 0..MOST_PASSES {
+            let before = copied;
+            (_, copied) = self.pass()?;
+            if copied - before < SHORT_REST {
+                break;
+            }
+        }
+        let _turn = turn.lock();
+        self.pass().map(drop)
+    }
+
+    /// How long the log was, and how much of it is copied now, in pages.
+    fn pass(&self) -> Result<(i64, i64), StoreError> {
+        Ok(self.0.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?)
     }
 }
 
@@ -110,6 +137,8 @@ impl Writer {
         // The checkpointer keeps the log short beside us; this is for when it does not keep up.
         connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
         connection.pragma_update(None, "cache_size", -16_000)?;
+        // Pages of a transaction that is under way stay in memory: our file layer writes them with the commit.
+        connection.execute_batch("PRAGMA cache_spill = 0")?;
         connection.set_prepared_statement_cache_capacity(200);
         Ok(Self(connection, RefCell::default()))
     }

@@ -55,8 +55,8 @@ impl Gathered {
         if ends || self.bytes.len() >= ENOUGH { Then::Write } else { Then::Wait }
     }
 
-    /// Hands everything to `write`, with where it begins. Whether that succeeds or not, it is gone from here: SQLite gives
-    /// a transaction up that could not be written.
+    /// Hands everything to `write`, with where it begins. Whether that succeeds or not, it is gone from here: a COMMIT that
+    /// could not write it is undone.
     pub(crate) fn write<T>(&mut self, write: impl FnOnce(&[u8], i64) -> T) -> T {
         let done = write(&self.bytes, self.at);
         self.bytes.clear();

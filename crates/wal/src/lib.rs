@@ -2,8 +2,10 @@
 //! SQLite writes each in two pieces that begin anywhere in a page of the system, which takes a tenth of what a hold costs.
 //!
 //! Nobody sees a difference. Frames are read by others once the index of the log tells of them, which is after the last
-//! frame of the transaction; by then all are in the file. This connection itself reads only after everything gathered is
-//! written, and an error is given where the transaction can still fail: by the write of its last frame.
+//! frame of the transaction; by then all are in the file. A connection that does not spill (`PRAGMA cache_spill = 0`)
+//! gathers only inside a COMMIT, which writes everything or fails; of one that spills, an error of what it had gathered may
+//! come with a later read, and then the transaction has to be rolled back. `synchronous` is NORMAL or OFF: the padding that
+//! FULL may write after a commit can look like the head of a frame.
 //!
 //! This is the one crate with `unsafe` code. [`gathered`] decides what is written when, and has none.
 
@@ -21,11 +23,12 @@ use gathered::{Gathered, Then};
 
 const NAME: &CStr = c"maepyo";
 
-/// What the layer is called, to open a connection with; `None` where SQLite has no layer for this system.
+/// What the layer is called, to open a connection with; `None` where SQLite has no layer for this system, or one whose
+/// words are not of 64 bits, which is what its files are aligned to.
 #[must_use]
 pub fn layer() -> Option<&'static CStr> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
-    REGISTERED.get_or_init(register).then_some(NAME)
+    (cfg!(target_pointer_width = "64") && *REGISTERED.get_or_init(register)).then_some(NAME)
 }
 
 fn register() -> bool {

@@ -1,18 +1,18 @@
-//! A database that is written through the layer is the one that SQLite's own would have written.
+//! What is written through the layer is what was committed, by SQLite's own reading of it.
 
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-/// A writer that keeps few pages in memory, so that a long transaction writes to the log before it ends, and again over
-/// what it wrote there.
-fn writer(folder: &Path) -> Connection {
+/// A writer with pages of so many bytes, so many of them in memory.
+fn writer(folder: &Path, page: &str, pages: &str) -> Connection {
     let layer = wal::layer().expect("there is one");
     let writer =
         Connection::open_with_flags_and_vfs(folder.join("a.db"), OpenFlags::default(), layer).expect("it opens");
+    writer.pragma_update(None, "page_size", page).expect("a setting");
     for (name, value) in
-        [("journal_mode", "WAL"), ("synchronous", "NORMAL"), ("cache_size", "10"), ("wal_autocheckpoint", "0")]
+        [("journal_mode", "WAL"), ("synchronous", "NORMAL"), ("cache_size", pages), ("wal_autocheckpoint", "0")]
     {
         writer.pragma_update(None, name, value).expect("a setting");
     }
@@ -63,9 +63,34 @@ fn change(writer: &Connection, state: &mut u64, times: u64) {
 }
 
 #[test]
+fn commits_of_many_frames_are_whole_with_pages_of_any_size() {
+    for page in ["512", "4096", "65536"] {
+        let folder = TempDir::new().expect("a folder");
+        let writer = writer(folder.path(), page, "10000");
+        writer.execute_batch("PRAGMA cache_spill = 0").expect("a setting");
+        let mut expected = Vec::new();
+        for round in 0..12_i64 {
+            writer.execute_batch("BEGIN IMMEDIATE").expect("it begins");
+            for key in round * 1_000..round * 1_000 + 40 * (round + 1) {
+                let value = key.to_be_bytes().repeat(100);
+                writer.execute("INSERT INTO t VALUES (?1, ?2)", (key, &value)).expect("a row");
+                expected.push((key, value));
+            }
+            assert!(rows_after_a_crash(folder.path()).len() < expected.len(), "nothing is there before the commit");
+            writer.execute_batch("COMMIT").expect("it ends");
+            assert!(
+                rows(&folder.path().join("a.db")) == expected && rows_after_a_crash(folder.path()) == expected,
+                "{page}"
+            );
+        }
+    }
+}
+
+/// With few pages in memory a long transaction writes to the log before it ends, and again over what it wrote there.
+#[test]
 fn what_is_committed_is_there_for_others_and_after_a_crash_and_nothing_else() {
     let folder = TempDir::new().expect("a folder");
-    let writer = writer(folder.path());
+    let writer = writer(folder.path(), "4096", "10");
     let path = folder.path().join("a.db");
     let mut state = 7;
     let mut committed = rows(&path);
