@@ -32,7 +32,7 @@ const BARRIERS: &[(&str, &[&str])] = &[
     ("api", &["rusqlite", "tokio_postgres", "deadpool_postgres"]),
     ("sim", &["axum", "rusqlite", "tokio_postgres", "api"]),
     ("server", &["rusqlite", "tokio_postgres", "deadpool_postgres"]),
-    ("wal", &["tokio", "axum", "engine", "desk", "api"]),
+    ("pager", &["tokio", "axum", "engine", "desk", "api"]),
 ];
 
 /// Only the desk speaks SQL.
@@ -144,7 +144,7 @@ fn one_crate_has_unsafe_code_and_the_others_take_the_lints_of_all() {
         !manifest.contains("[lints]\nworkspace = true")
     };
     let names: Vec<PathBuf> = crates.filter(of_its_own).collect();
-    assert_eq!(names, [root().join("crates/wal")]);
+    assert_eq!(names, [root().join("crates/pager")]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use engine::id::{DeliveryId, EventId, PaymentId, PlaceId, ReservationId, TicketTypeId, UserId, WebhookId};
+use uuid::Uuid;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 26;
@@ -54,21 +55,14 @@ fn parse_base32(digits: &str) -> Option<u128> {
 /// Reads a UUID, hyphenated (8-4-4-4-12) or 32 hexadecimal digits.
 #[must_use]
 pub fn parse_uuid(text: &str) -> Option<u128> {
-    let hyphens = [8, 13, 18, 23];
-    let digits: String = match text.len() {
-        32 => text.to_owned(),
-        36 if hyphens.iter().all(|at| text.as_bytes()[*at] == b'-') => text.split('-').collect(),
-        _ => return None,
-    };
-    let plain = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if plain { u128::from_str_radix(&digits, 16).ok() } else { None }
+    // The library knows longer forms too, in braces and as a URN.
+    if text.len() > 36 { None } else { Uuid::try_parse(text).ok().map(|id| id.as_u128()) }
 }
 
 /// Prints an id as a hyphenated UUID.
 #[must_use]
 pub fn uuid(id: u128) -> String {
-    let hex = format!("{id:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    Uuid::from_u128(id).hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 macro_rules! named {

@@ -22,6 +22,7 @@ use crate::tables::{LaneNews, OutboxRow, StoredAnswer, Table};
 use crate::value::{IntoValue as _, Kind, Value};
 
 /// What a command changes, whatever it answers.
+#[derive(Default)]
 pub(crate) struct Effects {
     pub changes: Vec<Change>,
     pub facts: Vec<Fact>,
@@ -63,30 +64,35 @@ pub(crate) async fn work<T: Tx>(
     let mut answers = load_answers(tx, keys).await?;
     let mut given = BTreeSet::new();
     let mut world = World::default();
-    if T::REMOTE {
-        load_for_all(tx, batch, &mut world, &cx, around).await?;
-    }
     let mut facts = Vec::new();
-    for attempt in batch.iter_mut() {
+    let mut next = 0;
+    while let Some(attempt) = batch.get_mut(next) {
         if let Some((sql, params)) = attempt.chore() {
             let gone = tx.change(sql, params).await?;
             attempt.chore_done(gone);
-            continue;
-        }
-        if let Some(once) = attempt.once()
+        } else if let Some(once) = attempt.once()
             && let Some(Some(stored)) = answers.get(&once.key)
         {
             attempt.replay(&stored.clone());
-            continue;
+        } else {
+            match tried(attempt.as_mut(), &world, &mut cx) {
+                Err(Stop::Missing(_)) => {
+                    let keys = missing(&mut batch[next..], &world, &cx);
+                    load(tx, &mut world, keys, around).await?;
+                    continue;
+                }
+                Err(Stop::Refused(_)) => {}
+                Ok(effects) => {
+                    world.apply(effects.changes);
+                    facts.extend(effects.facts);
+                }
+            }
+            if let Some(answer) = attempt.answer(around.now) {
+                given.insert(answer.key.clone());
+                answers.insert(answer.key.clone(), Some(answer));
+            }
         }
-        if let Some(effects) = decide(tx, attempt.as_mut(), &mut world, &mut cx, around).await? {
-            world.apply(effects.changes);
-            facts.extend(effects.facts);
-        }
-        if let Some(answer) = attempt.answer(around.now) {
-            given.insert(answer.key.clone());
-            answers.insert(answer.key.clone(), Some(answer));
-        }
+        next += 1;
     }
     let given: Vec<&StoredAnswer> = given.iter().filter_map(|key| answers.get(key)?.as_ref()).collect();
     let entries: Vec<Entry> = facts.iter().map(|fact| Entry::of(fact, &world, around.now)).collect();
@@ -110,58 +116,22 @@ async fn load_answers<T: Tx>(
     Ok(answers)
 }
 
-/// Loads the union of the rows all commands look at, a round at a time: what a command looks at next may depend on
-/// what it saw.
-async fn load_for_all<T: Tx>(
-    tx: &T,
-    batch: &mut [Box<dyn Attempt>],
-    world: &mut World,
-    cx: &Context,
-    around: &Surroundings<'_>,
-) -> Result<(), StoreError> {
-    let mut waiting: Vec<usize> = (0..batch.len()).collect();
-    loop {
-        let mut missing = BTreeSet::new();
-        waiting.retain(|index| match tried(batch[*index].as_mut(), world, &mut cx.clone()) {
-            Err(Stop::Missing(keys)) => {
-                missing.extend(keys);
-                true
-            }
-            Ok(_) | Err(Stop::Refused(_)) => false,
-        });
-        if missing.is_empty() {
-            return Ok(());
-        }
-        load(tx, world, missing, around).await?;
-    }
-}
-
-/// Decides one command, loading what earlier ones of the batch made it look at besides.
-async fn decide<T: Tx>(
-    tx: &T,
-    attempt: &mut dyn Attempt,
-    world: &mut World,
-    cx: &mut Context,
-    around: &Surroundings<'_>,
-) -> Result<Option<Effects>, StoreError> {
-    loop {
-        match tried(attempt, world, cx) {
-            Ok(effects) => return Ok(effects),
-            Err(Stop::Refused(_)) => return Ok(None),
-            Err(Stop::Missing(keys)) => load(tx, world, keys.into_iter().collect(), around).await?,
-        }
-    }
+/// The rows that commands look at and that are not there: loaded together, since each load is a journey to a database. What a
+/// command looks at next may depend on what it sees then.
+fn missing(batch: &mut [Box<dyn Attempt>], world: &World, cx: &Context) -> BTreeSet<Key> {
+    let of = |attempt: &mut Box<dyn Attempt>| match tried(attempt.as_mut(), world, &mut cx.clone()) {
+        Err(Stop::Missing(keys)) => keys,
+        Ok(_) | Err(Stop::Refused(_)) => Vec::new(),
+    };
+    batch.iter_mut().flat_map(of).collect()
 }
 
 /// A fault in a rule stops its own command only: deciding changes nothing by itself.
-fn tried(attempt: &mut dyn Attempt, world: &World, cx: &mut Context) -> Result<Option<Effects>, Stop> {
-    match catch_unwind(AssertUnwindSafe(|| attempt.decide(world, cx))) {
-        Ok(verdict) => verdict.map(Some),
-        Err(_) => {
-            attempt.broke();
-            Ok(None)
-        }
-    }
+fn tried(attempt: &mut dyn Attempt, world: &World, cx: &mut Context) -> Result<Effects, Stop> {
+    catch_unwind(AssertUnwindSafe(|| attempt.decide(world, cx))).unwrap_or_else(|_| {
+        attempt.broke();
+        Ok(Effects::default())
+    })
 }
 
 /// Fills the slots of these names with what was wanted and found under the same name.
@@ -234,12 +204,10 @@ async fn fill_derived<T: Tx>(
     now: Time,
 ) -> Result<(), StoreError> {
     for of in held {
-        let row = holdings(tx, of).await?;
-        world.holdings.load(of, Some(row));
+        world.load_holdings(holdings(tx, of).await?);
     }
     for user in owed {
-        let row = unpaid(tx, user, now).await?;
-        world.unpaid.load(user, Some(row));
+        world.load_unpaid(unpaid(tx, user, now).await?);
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::gather::{
 };
 use crate::migrations::{self, SCHEMA, Spelling, VERSION, pending};
 use crate::reads::Reads;
+use crate::store::StoreError;
 use crate::stream::{LAST, Stream};
 use crate::tables::StoredAnswer;
 use crate::{Answer, DeskConfig, Once, Stopped, StoreConfig, Unavailable, postgres, sqlite, tail};
@@ -275,6 +276,7 @@ fn start_sqlite(
         while stopped.recv_timeout(CHECKPOINT_EVERY) == Err(RecvTimeoutError::Timeout) {
             if let Err(error) = checkpointer.copy(&turn) {
                 tracing::warn!(%error, "the log could not be copied back");
+                shared.torn.fetch_or(matches!(error, StoreError::Torn(_)), Ordering::AcqRel);
             }
         }
     })?;

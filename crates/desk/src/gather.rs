@@ -205,6 +205,7 @@ impl Shared {
     /// Nothing is known to have happened, and nothing to have not: what is in memory is read anew.
     fn failed(&self, batch: Vec<Box<dyn Attempt>>, error: &StoreError) {
         self.unwell.store(true, Ordering::Relaxed);
+        self.torn.fetch_or(matches!(error, StoreError::Torn(_)), Ordering::AcqRel);
         self.forget();
         tracing::error!(%error, commands = batch.len(), "a batch was not stored");
         let why = Stopped::Unavailable(error.to_string());
@@ -263,7 +264,7 @@ pub(crate) fn flush_sqlite(flusher: &Flusher, committed: &Receiver<Unflushed>, s
 }
 
 fn torn() -> StoreError {
-    StoreError::Lost("the disk failed to keep what was written: see to it, then restart maepyo".to_owned())
+    StoreError::Torn("the disk failed to keep what was written: see to it, then restart maepyo".to_owned())
 }
 
 fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Shared, flusher: &SyncSender<Unflushed>) {

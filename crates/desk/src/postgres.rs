@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::lookups::{Lookups, Place};
 use crate::store::{Lock, StoreError, Tx, Values};
 use crate::tables::{OutboxRow, Table, columns};
-use crate::value::{Columns, Kind, Value};
+use crate::value::{Columns, IntoValue as _, Kind, Value};
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
@@ -50,7 +50,7 @@ impl ToSql for Value {
             Self::Int(_) if *kind != Type::INT8 => Err(format!("a number was sent as {kind}").into()),
             Self::Int(value) => value.to_sql(kind, out),
             Self::Text(value) => value.to_sql(kind, out),
-            Self::Bytes(value) => value.to_sql(kind, out),
+            Self::Bytes(value) => (&value[..]).to_sql(kind, out),
         }
     }
 
@@ -72,9 +72,9 @@ fn array(kind: Kind, values: impl Iterator<Item = Value>) -> Param {
         Kind::Text => {
             Box::new(values.map(|value| if let Value::Text(v) = value { Some(v) } else { None }).collect::<Vec<_>>())
         }
-        Kind::Bytes => {
-            Box::new(values.map(|value| if let Value::Bytes(v) = value { Some(v) } else { None }).collect::<Vec<_>>())
-        }
+        Kind::Bytes => Box::new(
+            values.map(|value| if let Value::Bytes(v) = value { Some(v.into_vec()) } else { None }).collect::<Vec<_>>(),
+        ),
     }
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn read_row(row: &Row, kinds: impl Iterator<Item = Kind>) -> Result<V
         Ok(match kind {
             Kind::Int => row.try_get::<_, Option<i64>>(index)?.map_or(Value::Null, Value::Int),
             Kind::Text => row.try_get::<_, Option<String>>(index)?.map_or(Value::Null, Value::Text),
-            Kind::Bytes => row.try_get::<_, Option<Vec<u8>>>(index)?.map_or(Value::Null, Value::Bytes),
+            Kind::Bytes => row.try_get::<_, Option<&[u8]>>(index)?.map_or(Value::Null, |bytes| bytes.value()),
         })
     };
     kinds.enumerate().map(read).collect()

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::SQLITE_IOERR_FSYNC;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 use tokio::sync::Semaphore;
@@ -25,6 +26,9 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Conflict(error.to_string()),
+            _ if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_FSYNC) => {
+                Self::Torn(error.to_string())
+            }
             _ => Self::Lost(error.to_string()),
         }
     }
@@ -47,7 +51,7 @@ fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Values> {
             ValueRef::Null | ValueRef::Real(_) => Value::Null,
             ValueRef::Integer(value) => Value::Int(value),
             ValueRef::Text(value) => Value::Text(String::from_utf8_lossy(value).into_owned()),
-            ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
+            ValueRef::Blob(value) => Value::Bytes(value.into()),
         })
     };
     (0..width).map(read).collect()
@@ -68,7 +72,7 @@ impl Flusher {
     }
 
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        self.0.sync_data().map_err(|error| StoreError::Lost(format!("the log was not flushed: {error}")))
+        self.0.sync_data().map_err(|error| StoreError::Torn(format!("the log was not flushed: {error}")))
     }
 }
 
@@ -93,6 +97,7 @@ impl Checkpointer {
 
     /// Copies what nobody reads any more. The end of a log is never reached while somebody writes it, so where it has
     /// become long the writer's turn is taken for the rest, which is short by then: as much as is written during a pass.
+    /// What was copied before is flushed first, since the last pass waits for all of it to be on the disk.
     pub(crate) fn copy(&self, turn: &Turn) -> Result<(), StoreError> {
         let (length, mut copied) = self.pass()?;
         if length < LONG_LOG {
@@ -105,6 +110,7 @@ impl Checkpointer {
                 break;
             }
         }
+        pager::flush(&self.0)?;
         let _turn = turn.lock();
         self.pass().map(drop)
     }
@@ -125,7 +131,7 @@ impl Writer {
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(|error| StoreError::Lost(error.to_string()))?;
         let (path, flags) = (folder.join(FILE), OpenFlags::default());
-        let connection = match wal::layer() {
+        let connection = match pager::layer() {
             Some(layer) => Connection::open_with_flags_and_vfs(path, flags, layer)?,
             None => Connection::open_with_flags(path, flags)?,
         };

@@ -23,12 +23,15 @@ pub(crate) enum StoreError {
     Conflict(String),
     /// The store cannot be reached or written.
     Lost(String),
+    /// The disk failed to keep what was written. It may say so once and lose what it was about, so nothing may follow until
+    /// a new process has read what is there.
+    Torn(String),
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Conflict(why) | Self::Lost(why) => f.write_str(why),
+            Self::Conflict(why) | Self::Lost(why) | Self::Torn(why) => f.write_str(why),
         }
     }
 }

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
+/// Bytes of a column; an id needs no memory of its own.
+pub(crate) type Bytes = SmallVec<[u8; 16]>;
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -16,7 +21,7 @@ pub(crate) enum Value {
     Null,
     Int(i64),
     Text(String),
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
 }
 
 /// A row that does not hold what the code expects: the store was changed by something else.
@@ -48,7 +53,7 @@ impl IntoValue for u32 {
 
 impl IntoValue for u128 {
     fn value(self) -> Value {
-        Value::Bytes(self.to_be_bytes().to_vec())
+        Value::Bytes(self.to_be_bytes().into())
     }
 }
 
@@ -66,7 +71,7 @@ impl IntoValue for String {
 
 impl IntoValue for &[u8] {
     fn value(self) -> Value {
-        Value::Bytes(self.to_vec())
+        Value::Bytes(self.into())
     }
 }
 
@@ -118,7 +123,7 @@ impl Columns {
 
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, Corrupt> {
         match self.next()? {
-            Value::Bytes(value) => Ok(value),
+            Value::Bytes(value) => Ok(value.into_vec()),
             _ => Err(Corrupt("bytes are missing")),
         }
     }
@@ -126,7 +131,7 @@ impl Columns {
     pub(crate) fn id_or<T: From<u128>>(&mut self) -> Result<Option<T>, Corrupt> {
         match self.next()? {
             Value::Bytes(bytes) => {
-                let raw: [u8; 16] = bytes.try_into().map_err(|_| Corrupt("an id has not 16 bytes"))?;
+                let raw: [u8; 16] = bytes[..].try_into().map_err(|_| Corrupt("an id has not 16 bytes"))?;
                 Ok(Some(T::from(u128::from_be_bytes(raw))))
             }
             Value::Null => Ok(None),

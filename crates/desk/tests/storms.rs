@@ -148,6 +148,25 @@ async fn who_may_hold_one_thing_at_a_time_holds_one_on_all_desks_together() {
     assert!(holds_of_one_person(false).await >= 50, "without the rule the same storm holds them all");
 }
 
+#[tokio::test]
+async fn what_came_before_counts_though_it_is_of_the_same_batch() {
+    let store = Store::fresh().await;
+    let desk = store.desk_in_order().await;
+    let event = event(&desk, 400, 0).await;
+    crowd(&desk, MANY).await;
+    let pair = |n: u32| {
+        let plain = hold(&event, UserId(u128::from(n)), vec![2 * n]);
+        let alone = HoldRules { alone: true, ..rules(600) };
+        (plain.clone(), HoldSeats { seats: vec![2 * n + 1], rules: alone, ..plain })
+    };
+    let asked = (0..MANY as u32).map(pair).flat_map(|(plain, alone)| [desk.run(plain), desk.run(alone)]);
+    let results = join_all(asked).await;
+    for both in results.chunks(2) {
+        assert!(both[0].is_ok(), "{both:?}");
+        assert_eq!(both[1], Err(Stopped::Refused(Refusal::StillHolding)));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stock_is_sold_to_its_last_ticket_and_no_further() {
     let store = Store::fresh().await;

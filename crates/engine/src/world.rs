@@ -209,6 +209,26 @@ impl World {
         }
     }
 
+    /// Takes what was summed up of the store. Reservations that were changed since count as they are now.
+    pub fn load_holdings(&mut self, mut row: Holdings) {
+        let own = |own: &&Reservation| (own.user, own.event) == row.of;
+        let changed: Vec<&Reservation> = self.changed_reservations().filter(own).collect();
+        changed.into_iter().for_each(|own| row.count(own));
+        self.holdings.load(row.of, Some(row));
+    }
+
+    /// As [`World::load_holdings`], of what is not paid.
+    pub fn load_unpaid(&mut self, mut row: Unpaid) {
+        let own = |own: &&Reservation| own.user == row.user;
+        let changed: Vec<&Reservation> = self.changed_reservations().filter(own).collect();
+        changed.into_iter().for_each(|own| row.count(own));
+        self.unpaid.load(row.user, Some(row));
+    }
+
+    fn changed_reservations(&self) -> impl Iterator<Item = &Reservation> {
+        self.reservations.dirty().filter_map(|(_, slot)| slot.row.as_ref())
+    }
+
     /// Keeps what is derived from reservations true to a changed one.
     fn count_holding(&mut self, reservation: &Reservation) {
         let of = (reservation.user, reservation.event);
@@ -222,5 +242,45 @@ impl World {
         {
             unpaid.count(reservation);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::holds::Standing;
+    use crate::money::Won;
+    use crate::time::Time;
+
+    fn reservation(id: u128, user: u128, standing: Standing) -> Reservation {
+        Reservation {
+            id: ReservationId(id),
+            event: EventId(1),
+            user: UserId(user),
+            seats: Vec::new(),
+            items: Vec::new(),
+            total: Won::ZERO,
+            standing,
+            payment: None,
+            created_at: Time(1),
+            expires_at: Time(9),
+        }
+    }
+
+    /// The store still has the first as held; since then it was given up, and another person has something.
+    #[test]
+    fn what_is_summed_up_of_the_store_counts_what_changed_since() {
+        let given_up = Standing::Cancelled { at: Time(2), refund: Won::ZERO, tender: None };
+        let held = Standing::Pending { until: Time(9) };
+        let mut world = World::default();
+        let changed = [reservation(1, 5, given_up), reservation(2, 5, held), reservation(3, 6, held)];
+        world.apply(changed.into_iter().map(|own| Change::Put(Row::Reservation(own))).collect());
+        let (user, of) = (UserId(5), (UserId(5), EventId(1)));
+        world.load_unpaid(Unpaid { user, held: BTreeMap::from([(ReservationId(1), Time(9))]) });
+        world.load_holdings(Holdings { of, held: BTreeMap::from([(ReservationId(1), (2, Time(9)))]) });
+        let unpaid: Vec<_> = world.unpaid.get(&user).expect("loaded").held.clone().into_iter().collect();
+        assert_eq!(unpaid, [(ReservationId(1), Time::NEVER), (ReservationId(2), Time(9))]);
+        let holdings: Vec<_> = world.holdings.get(&of).expect("loaded").held.clone().into_iter().collect();
+        assert_eq!(holdings, [(ReservationId(1), (0, Time::NEVER)), (ReservationId(2), (0, Time(9)))]);
     }
 }

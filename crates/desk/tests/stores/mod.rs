@@ -39,13 +39,25 @@ impl Store {
         self.desk_with(batch, 4_096).await
     }
 
+    /// A desk that works what it is asked in the order in which it was asked.
+    #[allow(dead_code, reason = "not every suite needs one")]
+    pub async fn desk_in_order(&self) -> Desk {
+        self.open(DeskConfig { store: self.config(), queue: 4_096, batch: 256, gatherers: 1, readers: 4 }).await
+    }
+
     /// A desk with a queue of its own length.
     pub async fn desk_with(&self, batch: usize, queue: usize) -> Desk {
-        let store = match &self.database {
+        self.open(DeskConfig { store: self.config(), queue, batch, gatherers: 3, readers: 4 }).await
+    }
+
+    fn config(&self) -> StoreConfig {
+        match &self.database {
             Some(url) => StoreConfig::Postgres(url.clone()),
             None => StoreConfig::Sqlite(self.folder.clone()),
-        };
-        let config = DeskConfig { store, queue, batch, gatherers: 3, readers: 4 };
+        }
+    }
+
+    async fn open(&self, config: DeskConfig) -> Desk {
         Desk::open(config).await.expect("an empty store opens")
     }
 

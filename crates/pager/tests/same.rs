@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 /// A writer with pages of so many bytes, so many of them in memory.
 fn writer(folder: &Path, page: &str, pages: &str) -> Connection {
-    let layer = wal::layer().expect("there is one");
+    let layer = pager::layer().expect("there is one");
     let writer =
         Connection::open_with_flags_and_vfs(folder.join("a.db"), OpenFlags::default(), layer).expect("it opens");
     writer.pragma_update(None, "page_size", page).expect("a setting");

@@ -7,31 +7,22 @@
 //! come with a later read, and then the transaction has to be rolled back. `synchronous` is NORMAL or OFF: the padding that
 //! FULL may write after a commit can look like the head of a frame.
 //!
-//! This is the one crate with `unsafe` code. [`gathered`] decides what is written when, and has none.
-
-mod gathered;
+//! [`crate::gathered`] decides what is written when, and has no `unsafe` code.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
-use std::sync::OnceLock;
 
 use rusqlite::ffi::{
     self, SQLITE_CANTOPEN, SQLITE_IOERR, SQLITE_OK, SQLITE_OPEN_WAL, sqlite3_file, sqlite3_io_methods, sqlite3_vfs,
 };
 
-use gathered::{Gathered, Then};
+use crate::gathered::{Gathered, Then};
 
-const NAME: &CStr = c"maepyo";
+/// What the layer is called.
+pub const NAME: &CStr = c"maepyo";
 
-/// What the layer is called, to open a connection with; `None` where SQLite has no layer for this system, or one whose
-/// words are not of 64 bits, which is what its files are aligned to.
-#[must_use]
-pub fn layer() -> Option<&'static CStr> {
-    static REGISTERED: OnceLock<bool> = OnceLock::new();
-    (cfg!(target_pointer_width = "64") && *REGISTERED.get_or_init(register)).then_some(NAME)
-}
-
-fn register() -> bool {
+/// Tells SQLite of the layer.
+pub fn register() -> bool {
     // SAFETY: null asks for the usual layer, which is there for as long as the process is.
     let usual = unsafe { ffi::sqlite3_vfs_find(ptr::null()) };
     if usual.is_null() {
