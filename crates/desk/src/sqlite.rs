@@ -97,7 +97,7 @@ impl Checkpointer {
 
     /// Copies what nobody reads any more. The end of a log is never reached while somebody writes it, so where it has
     /// become long the writer's turn is taken for the rest, which is short by then: as much as is written during a pass.
-    /// What was copied before is flushed first, since the last pass waits for all of it to be on the disk.
+    /// What is copied is flushed meanwhile, since the last pass waits for all of it to be on the disk.
     pub(crate) fn copy(&self, turn: &Turn) -> Result<(), StoreError> {
         let (length, mut copied) = self.pass()?;
         if length < LONG_LOG {
@@ -105,12 +105,12 @@ impl Checkpointer {
         }
         for _ in 0..MOST_PASSES {
             let before = copied;
+            pager::flush(&self.0)?;
             (_, copied) = self.pass()?;
             if copied - before < SHORT_REST {
                 break;
             }
         }
-        pager::flush(&self.0)?;
         let _turn = turn.lock();
         self.pass().map(drop)
     }
