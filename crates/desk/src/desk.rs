@@ -284,7 +284,7 @@ fn start_sqlite(
 }
 
 /// How often the log is copied back into the database.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
 fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Unavailable> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);

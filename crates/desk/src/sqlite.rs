@@ -58,7 +58,7 @@ fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Values> {
 }
 
 /// How long the write-ahead log may get before the writer itself copies it back, in pages of 4 KiB.
-const MOST_LOG_PAGES: i64 = 64_000;
+const MOST_LOG_PAGES: i64 = 256_000;
 
 /// Flushes the write-ahead log to the disk. What is in it is safe from then on: recovery takes every commit up to the
 /// first that is torn, so a flush covers all commits before it.
@@ -83,7 +83,7 @@ pub(crate) type Turn = Mutex<()>;
 pub(crate) struct Checkpointer(Connection);
 
 /// How long the log may get before it is copied to its end, in pages: the next transaction then begins it anew.
-const LONG_LOG: i64 = 16_000;
+const LONG_LOG: i64 = 64_000;
 /// What may be left to copy while the writer waits, in pages, and how often it is tried to get there.
 const SHORT_REST: i64 = 500;
 const MOST_PASSES: u32 = 8;
@@ -142,7 +142,7 @@ impl Writer {
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         // The checkpointer keeps the log short beside us; this is for when it does not keep up.
         connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
-        connection.pragma_update(None, "cache_size", -16_000)?;
+        connection.pragma_update(None, "cache_size", -48_000)?;
         // Pages of a transaction that is under way stay in memory: our file layer writes them with the commit.
         connection.execute_batch("PRAGMA cache_spill = 0")?;
         connection.set_prepared_statement_cache_capacity(200);
