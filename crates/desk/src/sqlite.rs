@@ -57,8 +57,11 @@ fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Values> {
     (0..width).map(read).collect()
 }
 
-/// How long the write-ahead log may get before the writer itself copies it back, in pages of 4 KiB.
-const MOST_LOG_PAGES: i64 = 256_000;
+/// The bytes of a page of a store that is new; one that is there keeps its own.
+const PAGE: i64 = 2_048;
+
+/// How long the write-ahead log may get before the writer itself copies it back, in pages.
+const MOST_LOG_PAGES: i64 = 1024 * 1024 * 1024 / PAGE;
 
 /// Flushes the write-ahead log to the disk. What is in it is safe from then on: recovery takes every commit up to the
 /// first that is torn, so a flush covers all commits before it.
@@ -83,7 +86,7 @@ pub(crate) type Turn = Mutex<()>;
 pub(crate) struct Checkpointer(Connection);
 
 /// How long the log may get before it is copied to its end, in pages: the next transaction then begins it anew.
-const LONG_LOG: i64 = 64_000;
+const LONG_LOG: i64 = 256 * 1024 * 1024 / PAGE;
 /// What may be left to copy while the writer waits, in pages, and how often it is tried to get there.
 const SHORT_REST: i64 = 500;
 const MOST_PASSES: u32 = 8;
@@ -136,6 +139,8 @@ impl Writer {
             None => Connection::open_with_flags(path, flags)?,
         };
         connection.busy_timeout(Duration::from_secs(10))?;
+        // Of a new store. A hold changes few bytes of each page it touches, and pages are what is written.
+        connection.pragma_update(None, "page_size", PAGE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // NORMAL leaves the flush of a commit to us: the flusher does it while the next batch is worked, and nobody
         // is answered before it is done (see `Flusher`).
