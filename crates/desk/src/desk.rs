@@ -274,10 +274,18 @@ fn start_sqlite(
     })?;
     start("maepyo-checkpointer", move || {
         while stopped.recv_timeout(CHECKPOINT_EVERY) == Err(RecvTimeoutError::Timeout) {
-            if let Err(error) = checkpointer.copy(&turn) {
-                tracing::warn!(%error, "the log could not be copied back");
-                shared.torn.fetch_or(matches!(error, StoreError::Torn(_)), Ordering::AcqRel);
+            match checkpointer.copy(&turn, &shared) {
+                Ok(()) => {}
+                Err(StoreError::Torn(error)) => {
+                    tracing::error!(error, "the log is no longer copied back");
+                    shared.tear();
+                    break;
+                }
+                Err(error) => tracing::warn!(%error, "the log could not be copied back"),
             }
+        }
+        if shared.is_torn() {
+            checkpointer.keep_log();
         }
     })?;
     Ok(readers)
@@ -315,4 +323,41 @@ async fn start_postgres(
         });
     }
     Ok(postgres::Readers::open(&address, config.readers)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::id::UserId;
+    use engine::people::{AdoptUser, Role};
+
+    use super::*;
+
+    async fn open(folder: &Path) -> Desk {
+        let store = StoreConfig::Sqlite(folder.to_owned());
+        Desk::open(DeskConfig { store, queue: 16, batch: 16, gatherers: 1, readers: 1 }).await.expect("it opens")
+    }
+
+    fn somebody(n: u128) -> AdoptUser {
+        AdoptUser { id: UserId(n), email: format!("{n}@example.com"), role: Role::User }
+    }
+
+    #[tokio::test]
+    async fn nothing_follows_what_the_disk_lost_until_it_is_opened_anew() {
+        let folder = std::env::temp_dir().join(format!("maepyo_torn_{}", std::process::id()));
+        let desk = open(&folder).await;
+        desk.run(somebody(1)).await.expect("taken in");
+        desk.ready().await.expect("it is well");
+        desk.0.shared.tear();
+        let refused = desk.run(somebody(2)).await;
+        assert!(matches!(refused, Err(Stopped::Unavailable(_))), "{refused:?}");
+        assert!(desk.ready().await.is_err());
+        desk.close().await;
+        drop(desk);
+        let again = open(&folder).await;
+        for (n, there) in [(1, true), (2, false)] {
+            assert_eq!(again.user(UserId(n)).await.expect("a look").is_some(), there);
+        }
+        again.close().await;
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 }

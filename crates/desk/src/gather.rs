@@ -202,10 +202,22 @@ impl Shared {
         batch.into_iter().for_each(Attempt::finish);
     }
 
+    /// Nothing may follow what the disk lost.
+    pub(crate) fn tear(&self) {
+        self.torn.store(true, Ordering::Release);
+        self.unwell.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_torn(&self) -> bool {
+        self.torn.load(Ordering::Acquire)
+    }
+
     /// Nothing is known to have happened, and nothing to have not: what is in memory is read anew.
     fn failed(&self, batch: Vec<Box<dyn Attempt>>, error: &StoreError) {
         self.unwell.store(true, Ordering::Relaxed);
-        self.torn.fetch_or(matches!(error, StoreError::Torn(_)), Ordering::AcqRel);
+        if let StoreError::Torn(_) = error {
+            self.tear();
+        }
         self.forget();
         tracing::error!(%error, commands = batch.len(), "a batch was not stored");
         let why = Stopped::Unavailable(error.to_string());
@@ -241,6 +253,9 @@ pub(crate) fn gather_sqlite(
         work_sqlite(writer, full, shared, flusher);
         MutexGuard::unlock_fair(own);
     }
+    if shared.is_torn() {
+        writer.keep_log();
+    }
 }
 
 /// Flushes what was committed, as much at a time as has come, and then answers; until the gatherer is gone.
@@ -251,9 +266,9 @@ pub(crate) fn flush_sqlite(flusher: &Flusher, committed: &Receiver<Unflushed>, s
         let flushed = flusher.flush();
         timer.record("maepyo_flush_seconds");
         if flushed.is_err() {
-            shared.torn.store(true, Ordering::Release);
+            shared.tear();
         }
-        let flushed = if shared.torn.load(Ordering::Acquire) { Err(torn()) } else { flushed };
+        let flushed = if shared.is_torn() { Err(torn()) } else { flushed };
         for (batch, changed) in waiting {
             match &flushed {
                 Ok(()) => shared.committed(batch, changed),
@@ -263,12 +278,13 @@ pub(crate) fn flush_sqlite(flusher: &Flusher, committed: &Receiver<Unflushed>, s
     }
 }
 
-fn torn() -> StoreError {
+/// What is said of everything that comes after a flush failed.
+pub(crate) fn torn() -> StoreError {
     StoreError::Torn("the disk failed to keep what was written: see to it, then restart maepyo".to_owned())
 }
 
 fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Shared, flusher: &SyncSender<Unflushed>) {
-    if shared.torn.load(Ordering::Acquire) {
+    if shared.is_torn() {
         return shared.failed(batch, &torn());
     }
     let around = shared.surroundings();

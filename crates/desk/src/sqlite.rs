@@ -15,6 +15,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 use tokio::sync::Semaphore;
 
+use crate::gather::{Shared, torn};
 use crate::store::{Lock, StoreError, Tx, Values};
 use crate::tables::{OutboxRow, Table, columns};
 use crate::value::{Columns, Kind, Value};
@@ -60,9 +61,6 @@ fn read_row(row: &rusqlite::Row<'_>, width: usize) -> rusqlite::Result<Values> {
 /// The bytes of a page of a store that is new; one that is there keeps its own.
 const PAGE: i64 = 2_048;
 
-/// How long the write-ahead log may get before the writer itself copies it back, in pages.
-const MOST_LOG_PAGES: i64 = 1024 * 1024 * 1024 / PAGE;
-
 /// Flushes the write-ahead log to the disk. What is in it is safe from then on: recovery takes every commit up to the
 /// first that is torn, so a flush covers all commits before it.
 pub(crate) struct Flusher(std::fs::File);
@@ -83,10 +81,14 @@ impl Flusher {
 pub(crate) type Turn = Mutex<()>;
 
 /// Copies the write-ahead log back into the database, a bit at a time, in no one's way.
-pub(crate) struct Checkpointer(Connection);
+pub(crate) struct Checkpointer {
+    connection: Connection,
+    /// The bytes of a page of this store.
+    page: i64,
+}
 
-/// How long the log may get before it is copied to its end, in pages: the next transaction then begins it anew.
-const LONG_LOG: i64 = 256 * 1024 * 1024 / PAGE;
+/// How long the log may get before it is copied to its end, in bytes: the next transaction then begins it anew.
+const LONG_LOG: i64 = 256 * 1024 * 1024;
 /// What may be left to copy while the writer waits, in pages, and how often it is tried to get there.
 const SHORT_REST: i64 = 500;
 const MOST_PASSES: u32 = 8;
@@ -95,32 +97,50 @@ impl Checkpointer {
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(folder.join(FILE))?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Ok(Self(connection))
+        let page = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        Ok(Self { connection, page })
     }
 
     /// Copies what nobody reads any more. The end of a log is never reached while somebody writes it, so where it has
     /// become long the writer's turn is taken for the rest, which is short by then: as much as is written during a pass.
-    /// What is copied is flushed meanwhile, since the last pass waits for all of it to be on the disk.
-    pub(crate) fn copy(&self, turn: &Turn) -> Result<(), StoreError> {
-        let (length, mut copied) = self.pass()?;
-        if length < LONG_LOG {
+    /// What is copied is flushed meanwhile, since the last pass waits for all of it to be on the disk. Nothing is copied of
+    /// a log that the disk may have lost something of.
+    pub(crate) fn copy(&self, turn: &Turn, shared: &Shared) -> Result<(), StoreError> {
+        let (length, mut copied) = self.pass(shared)?;
+        if length < LONG_LOG / self.page {
             return Ok(());
         }
         for _ in 0..MOST_PASSES {
             let before = copied;
-            pager::flush(&self.0)?;
-            (_, copied) = self.pass()?;
+            pager::flush(&self.connection)?;
+            (_, copied) = self.pass(shared)?;
             if copied - before < SHORT_REST {
                 break;
             }
         }
         let _turn = turn.lock();
-        self.pass().map(drop)
+        self.pass(shared).map(drop)
     }
 
     /// How long the log was, and how much of it is copied now, in pages.
-    fn pass(&self) -> Result<(i64, i64), StoreError> {
-        Ok(self.0.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?)
+    fn pass(&self, shared: &Shared) -> Result<(i64, i64), StoreError> {
+        if shared.is_torn() {
+            return Err(torn());
+        }
+        let copy = "PRAGMA wal_checkpoint(PASSIVE)";
+        Ok(self.connection.query_row(copy, [], |row| Ok((row.get(1)?, row.get(2)?)))?)
+    }
+
+    /// Leaves the log as it is at the end.
+    pub(crate) fn keep_log(&self) {
+        keep_log(&self.connection);
+    }
+}
+
+/// Makes a connection leave the log as it is when it is closed, which usually copies it back and removes it.
+fn keep_log(connection: &Connection) {
+    if let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+        tracing::error!(%error, "the log may be removed");
     }
 }
 
@@ -145,13 +165,18 @@ impl Writer {
         // NORMAL leaves the flush of a commit to us: the flusher does it while the next batch is worked, and nobody
         // is answered before it is done (see `Flusher`).
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        // The checkpointer keeps the log short beside us; this is for when it does not keep up.
-        connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
+        // The checkpointer does it beside us, and hears what the disk says to it.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "cache_size", -48_000)?;
         // Pages of a transaction that is under way stay in memory: our file layer writes them with the commit.
         connection.execute_batch("PRAGMA cache_spill = 0")?;
         connection.set_prepared_statement_cache_capacity(200);
         Ok(Self(connection, RefCell::default()))
+    }
+
+    /// Leaves the log as it is at the end.
+    pub(crate) fn keep_log(&self) {
+        keep_log(&self.0);
     }
 
     pub(crate) fn execute(&self, sql: &str) -> Result<(), StoreError> {
@@ -338,5 +363,25 @@ impl Readers {
             rows
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| lost(&error.to_string()))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_told_so_leaves_the_log_as_it_is() {
+        for kept in [false, true] {
+            let folder = std::env::temp_dir().join(format!("maepyo_log_{}_{kept}", std::process::id()));
+            let writer = Writer::open(&folder).expect("it opens");
+            writer.execute("CREATE TABLE t (k BIGINT)").expect("a table");
+            if kept {
+                writer.keep_log();
+            }
+            drop(writer);
+            assert_eq!(folder.join(format!("{FILE}-wal")).exists(), kept);
+            let _ = std::fs::remove_dir_all(&folder);
+        }
     }
 }
