@@ -6,22 +6,21 @@ use super::webhook;
 use crate::errands::ErrandFailed;
 use crate::state::AppState;
 use engine::id::{JobId, PaymentId};
-use engine::payments::{CompleteRefund, Gateway, News, Payment, PaymentState, Refund, Step};
+use engine::payments::{CompleteRefund, Gateway, News, Payment, PaymentState, Refund};
 
-/// Brings the sandbox's word of a payment, unless something else has become of it since.
+/// Brings the sandbox's word of a payment. Not that a card was turned down: that was noted when it was, and word of it could
+/// only undo the proof that was asked for the next card meanwhile.
 ///
 /// # Errors
 /// Where that is to be tried again.
 pub async fn tell(state: &AppState, job: JobId, payment: PaymentId, news: &News) -> Result<(), ErrandFailed> {
-    match state.desk.payment(payment).await? {
-        Some(payment) if !is_outdated(&payment, news) => send_webhook(state, job, &payment, news).await,
-        Some(_) | None => Ok(()),
+    if matches!(news, News::Failed) {
+        return Ok(());
     }
-}
-
-/// Whether the buyer has gone on since: word of a card that was declined must not undo the proof asked for the next.
-fn is_outdated(payment: &Payment, news: &News) -> bool {
-    matches!(news, News::Failed) && payment.state != PaymentState::Open(Step::Method)
+    match state.desk.payment(payment).await? {
+        Some(payment) => send_webhook(state, job, &payment, news).await,
+        None => Ok(()),
+    }
 }
 
 /// Tells the server what the sandbox's bank did, by the way a gateway's word comes in. The event has the
