@@ -8,6 +8,7 @@ use engine::catalogue::Event;
 use engine::command::{Context, Fact, Stop};
 use engine::holds::{Holdings, Unpaid};
 use engine::id::{EventId, LaneId, Mint, UserId};
+use engine::jobs::Job;
 use engine::lanes::Place;
 use engine::seats::Claim;
 use engine::time::Time;
@@ -17,6 +18,7 @@ use futures_util::try_join;
 use crate::catalogue::{Catalogue, EventVersion};
 use crate::entry::Entry;
 use crate::gather::Attempt;
+use crate::performer::Performer;
 use crate::store::{Lock, StoreError, Tx};
 use crate::tables::{LaneNews, OutboxRow, StoredAnswer, Table};
 use crate::value::{IntoValue as _, Kind, Value};
@@ -34,6 +36,7 @@ pub(crate) struct Surroundings<'a> {
     pub seed: u64,
     pub node: i64,
     pub catalogue: &'a Catalogue,
+    pub performer: &'a Performer,
 }
 
 /// What others are told once the batch is durable.
@@ -49,6 +52,8 @@ pub(crate) struct Changed {
     pub entries: Vec<Entry>,
     /// The last position of these, where it is known with the commit; then all of them have theirs.
     pub end: Option<u64>,
+    /// Jobs that were made, and taken up to be performed here.
+    pub jobs: Vec<Job>,
     /// Whether the transaction is committed; else that is still to be done.
     pub committed: bool,
 }
@@ -96,8 +101,9 @@ pub(crate) async fn work<T: Tx>(
     }
     let given: Vec<&StoredAnswer> = given.iter().filter_map(|key| answers.get(key)?.as_ref()).collect();
     let entries: Vec<Entry> = facts.iter().map(|fact| Entry::of(fact, &world, around.now)).collect();
+    let jobs = around.performer.take(&mut world, &mut cx);
     let (end, committed) = save(tx, &world, &given, &entries, around).await?;
-    Ok(changed(&world, entries, end, committed))
+    Ok(Changed { jobs, committed, ..changed(&world, entries, end) })
 }
 
 async fn load_answers<T: Tx>(
@@ -470,7 +476,7 @@ async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result
     Ok(())
 }
 
-fn changed(world: &World, mut entries: Vec<Entry>, end: Option<u64>, committed: bool) -> Changed {
+fn changed(world: &World, mut entries: Vec<Entry>, end: Option<u64>) -> Changed {
     if let Some(end) = end {
         for (position, entry) in (0..=end).rev().zip(entries.iter_mut().rev()) {
             entry.position = position;
@@ -487,6 +493,7 @@ fn changed(world: &World, mut entries: Vec<Entry>, end: Option<u64>, committed: 
         touched: seated.chain(counted).collect(),
         entries,
         end,
-        committed,
+        jobs: Vec::new(),
+        committed: false,
     }
 }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::lanes::{Mouth, News};
 use crate::nodes::Ears;
+use crate::performer::Performer;
 use crate::postgres::{Address, Session};
 use crate::programme::Programme;
 use crate::sqlite::{Flusher, Turn, Writer, at_once};
@@ -150,6 +151,7 @@ pub(crate) struct Shared {
     pub stream: Stream,
     pub follower: Mouth,
     pub ears: Ears,
+    pub performer: Performer,
 }
 
 impl Shared {
@@ -162,7 +164,8 @@ impl Shared {
 
     fn surroundings(&self) -> Surroundings<'_> {
         let seed = self.seed();
-        Surroundings { now: self.clock.now(), seed, node: self.node, catalogue: &self.catalogue }
+        let (catalogue, performer) = (&self.catalogue, &self.performer);
+        Surroundings { now: self.clock.now(), seed, node: self.node, catalogue, performer }
     }
 
     /// Empties the memory, which fills again from the store.
@@ -200,6 +203,7 @@ impl Shared {
             self.stream.written(changed.entries, end);
         }
         batch.into_iter().for_each(Attempt::finish);
+        self.performer.tell(changed.jobs);
     }
 
     /// Nothing may follow what the disk lost.

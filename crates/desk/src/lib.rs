@@ -13,6 +13,7 @@ mod migrations;
 mod movie;
 mod nodes;
 mod outward;
+mod performer;
 mod postgres;
 mod programme;
 mod reading;
@@ -36,6 +37,7 @@ pub use gather::Render;
 pub use lanes::{Follower, News, Outlook};
 pub use nodes::NodeWord;
 pub use outward::DeliveryQuery;
+pub use performer::RetryAt;
 pub use reading::OnOffer;
 pub use stream::Page;
 

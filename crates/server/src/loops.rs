@@ -1,31 +1,28 @@
 //! Background loops: expiry, jobs, tidying. Nothing depends on their being on time.
 
-use std::collections::BTreeSet;
+mod jobs;
+
 use std::fmt::Display;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::AppState;
 use api::indexing::Indexer;
 use desk::{Desk, Stopped};
 use engine::holds::ExpireReservation;
-use engine::id::JobId;
-use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
 use engine::lanes::ForgetPlaces;
 use engine::messages::{CallReminder, Lead};
 use engine::time::{Span, Time};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+use self::jobs::Jobs;
+pub use self::jobs::take_over;
 
 /// Lapsed holds tidied up in one go.
 const EXPIRY_PAGE: usize = 1_000;
 const EXPIRY_PULSE: Duration = Duration::from_millis(500);
-/// Jobs under way at once.
-const JOBS_AT_ONCE: usize = 64;
-const JOBS_POLL: Duration = Duration::from_millis(50);
-/// What jobs under way get when the server stops.
-const JOBS_GRACE: Duration = Duration::from_secs(10);
 /// How often the search index looks for what changed.
 const INDEX_EVERY: Duration = Duration::from_millis(200);
 /// How often the event stream is looked at by those who tell others.
@@ -41,12 +38,6 @@ const PLACES_KEPT: Span = Span::seconds(3 * 24 * 3_600);
 const PLACES_PAGE: i64 = 1_000;
 /// The longest wait after an error.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(5);
-/// Whoever took a job has this long before somebody else may, unless it says that it is still at it. Short, so that
-/// what a process left behind that was killed is soon done by another.
-const JOB_LEASE: Span = Span::seconds(5);
-const LEASES_RENEWED: Duration = Duration::from_millis(1_500);
-/// The longest wait between two attempts at a job, in seconds.
-const LONGEST_RETRY: i64 = 3_600;
 
 /// When the next step is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,43 +49,22 @@ enum Next {
 /// The loops, running.
 pub struct Loops {
     running: Vec<JoinHandle<()>>,
-    room: Arc<Semaphore>,
-}
-
-/// The jobs that this process is at work on.
-type UnderWay = Arc<Mutex<BTreeSet<JobId>>>;
-
-/// A job that is done, and the room it takes until that is noted.
-type Done = (JobId, OwnedSemaphorePermit);
-
-/// Takes over what a process left behind that was killed on this store.
-///
-/// # Errors
-/// When the store cannot be written.
-pub async fn take_over(desk: &Desk) -> Result<(), Stopped> {
-    match desk.take_over_jobs(JOB_LEASE).await? {
-        0 => {}
-        jobs => tracing::info!(jobs, "jobs of the last run are taken over"),
-    }
-    Ok(())
+    jobs: Jobs,
 }
 
 /// Starts all loops. Each ends its step and returns when `stop` turns true.
 pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
-    let room = Arc::new(Semaphore::new(JOBS_AT_ONCE));
-    let under_way = UnderWay::default();
+    let jobs = Jobs::start(state);
+    let (new, due, leases) = (jobs.clone(), jobs.clone(), jobs.clone());
     let (expiry, tidying) = (state.desk.clone(), state.desk.clone());
     let indexer = Arc::new(Indexer::new(state));
     let (people, webhooks, reminders) = (state.clone(), state.clone(), state.desk.clone());
-    let (jobs, own, metrics) = (state.clone(), room.clone(), state.clone());
-    let (leases, held) = (state.desk.clone(), under_way.clone());
-    let (done, noting) = mpsc::channel(JOBS_AT_ONCE);
-    // Ends by itself, behind the last job.
-    tokio::spawn(note_done(state.desk.clone(), noting));
+    let metrics = state.clone();
     let running = vec![
         start_loop("expiry", stop, move || expire(expiry.clone())),
-        start_loop("jobs", stop, move || take_jobs(jobs.clone(), own.clone(), under_way.clone(), done.clone())),
-        start_loop("leases", stop, move || renew_leases(leases.clone(), held.clone())),
+        start_loop("new jobs", stop, move || new.clone().perform_new()),
+        start_loop("due jobs", stop, move || due.clone().take_due()),
+        start_loop("leases", stop, move || leases.clone().renew_leases()),
         start_loop("messages", stop, move || tell_people(people.clone())),
         start_loop("webhooks", stop, move || tell_webhooks(webhooks.clone())),
         start_loop("reminders", stop, move || call_reminders(reminders.clone())),
@@ -103,7 +73,7 @@ pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
         tokio::spawn(api::tiketi::socket::attend(state.clone(), stop.clone())),
         start_loop("metrics", stop, move || drain_metrics(metrics.clone())),
     ];
-    Loops { running, room }
+    Loops { running, jobs }
 }
 
 impl Loops {
@@ -114,8 +84,7 @@ impl Loops {
             // A loop survives its steps; if it did not, there is nothing to wait for.
             let _ = running.await;
         }
-        let all = u32::try_from(JOBS_AT_ONCE).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(JOBS_GRACE, self.room.acquire_many(all)).await;
+        self.jobs.finish().await;
     }
 }
 
@@ -183,103 +152,6 @@ async fn expire(desk: Desk) -> Result<Next, String> {
     Ok(if full && tidied { Next::AtOnce } else { Next::After(EXPIRY_PULSE) })
 }
 
-/// Takes up as many due jobs as there is room for and lets them run; waits for none of them.
-async fn take_jobs(
-    state: AppState,
-    room: Arc<Semaphore>,
-    under_way: UnderWay,
-    done: mpsc::Sender<Done>,
-) -> Result<Next, String> {
-    let desk = &state.desk;
-    let first = room.clone().acquire_owned().await.map_err(text)?;
-    let free = i64::try_from(room.available_permits()).unwrap_or(0) + 1;
-    drop(first);
-    let due = desk.due_jobs(free).await.map_err(text)?;
-    if due.is_empty() {
-        return Ok(Next::After(JOBS_POLL));
-    }
-    let retry_at = |now: Time, _| now + JOB_LEASE;
-    for job in desk.run(TakeJobs { jobs: due, retry_at }).await.map_err(text)? {
-        let lease = Lease::new(job.id, &under_way);
-        let permit = room.clone().acquire_owned().await.map_err(text)?;
-        let (state, done) = (state.clone(), done.clone());
-        tokio::spawn(async move {
-            if let Some(job) = perform(&state, job, lease).await {
-                // Were nobody there to note it, it would be done again.
-                let _ = done.send((job, permit)).await;
-            }
-        });
-    }
-    Ok(Next::AtOnce)
-}
-
-/// Says of a job that somebody is at it, for as long as it is there: a panic ends it too.
-struct Lease {
-    job: JobId,
-    under_way: UnderWay,
-}
-
-impl Lease {
-    fn new(job: JobId, under_way: &UnderWay) -> Self {
-        lock(under_way).insert(job);
-        Self { job, under_way: under_way.clone() }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        lock(&self.under_way).remove(&self.job);
-    }
-}
-
-/// Whoever panicked with it left it whole: it is a set, changed in one go.
-fn lock(under_way: &UnderWay) -> MutexGuard<'_, BTreeSet<JobId>> {
-    under_way.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn renew_leases(desk: Desk, under_way: UnderWay) -> Result<Next, String> {
-    let jobs: Vec<JobId> = lock(&under_way).iter().copied().collect();
-    if !jobs.is_empty() {
-        desk.run(PutOffJobs { jobs, by: JOB_LEASE }).await.map_err(text)?;
-    }
-    Ok(Next::After(LEASES_RENEWED))
-}
-
-/// Does a job; gives it back when it is done, else puts it off.
-async fn perform(state: &AppState, job: Job, lease: Lease) -> Option<JobId> {
-    let (id, attempts) = (job.id, job.attempts);
-    let done = api::errands::perform(state, job).await;
-    // Before what is said last of it: a renewal after that would call it back.
-    drop(lease);
-    let error = match done {
-        Ok(()) => return Some(id),
-        Err(error) => error,
-    };
-    tracing::warn!(job = %format_args!("{:032x}", id.0), attempts, %error, "a job failed and will be tried again");
-    if let Err(error) = state.desk.run(PutOffJobs { jobs: vec![id], by: pause_after(attempts) }).await {
-        tracing::warn!(job = %format_args!("{:032x}", id.0), %error, "what became of a job was not noted");
-    }
-    None
-}
-
-/// Notes what is done: with each command all that was done while the last one was under way.
-async fn note_done(desk: Desk, mut done: mpsc::Receiver<Done>) {
-    let mut some = Vec::with_capacity(JOBS_AT_ONCE);
-    while done.recv_many(&mut some, JOBS_AT_ONCE).await > 0 {
-        let jobs = some.iter().map(|(job, _)| *job).collect();
-        if let Err(error) = desk.run(FinishJobs { jobs }).await {
-            tracing::warn!(jobs = some.len(), %error, "jobs that are done were not noted, and will be done again");
-        }
-        some.clear();
-    }
-}
-
-/// How long a job waits that failed so many times: 1, 2, 4 … seconds, at most an hour.
-fn pause_after(attempts: u32) -> Span {
-    let doubled = 1_i64.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(LONGEST_RETRY);
-    Span::seconds(doubled.min(LONGEST_RETRY))
-}
-
 /// Queues the messages that bookings call for.
 async fn tell_people(state: AppState) -> Result<Next, String> {
     let pause = api::messages::follow(&state).await.map_err(text)?;
@@ -342,10 +214,11 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
-    fn attempts_are_put_off_longer_and_longer_up_to_an_hour() {
-        let wait = |attempts| pause_after(attempts).0 / 1_000_000;
-        assert_eq!([wait(0), wait(1), wait(2), wait(6), wait(13), wait(u32::MAX)], [1, 1, 2, 32, 3_600, 3_600]);
-        assert_eq!(back_off(u32::MAX), LONGEST_BACK_OFF);
+    fn the_wait_after_errors_has_an_end() {
+        assert_eq!(
+            [back_off(0), back_off(1), back_off(u32::MAX)],
+            [Duration::from_millis(100), Duration::from_millis(200), LONGEST_BACK_OFF]
+        );
     }
 
     #[tokio::test]

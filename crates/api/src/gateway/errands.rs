@@ -1,6 +1,6 @@
 //! What the engine wants done at a gateway, done. Each errand may be done again: the second time changes nothing.
 
-use super::receive::{deliver, note_refund, poll, shown, webhook_secret};
+use super::receive::{deliver_of, note_refund, poll, shown, webhook_secret};
 use super::stripe::GivenBack;
 use super::webhook;
 use crate::errands::ErrandFailed;
@@ -29,7 +29,7 @@ async fn send_webhook(state: &AppState, job: JobId, payment: &Payment, news: &Ne
     let now = state.desk.now();
     let body = webhook::write(&format!("evt_{:032x}", job.0), &shown(payment), payment, news, now);
     let signature = webhook_secret(state).sign(&body, now)?;
-    Ok(deliver(state, &signature, &body).await?)
+    Ok(deliver_of(state, payment, &signature, &body).await?)
 }
 
 /// Gives a payment back through its gateway.

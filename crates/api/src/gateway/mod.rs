@@ -9,7 +9,7 @@ mod webhook;
 
 pub use charge::{NotCharged, charge, sandbox_outcome};
 pub use errands::{cancel_intent, refund, tell};
-pub use receive::{NotReceived, deliver, find, poll, shown};
+pub use receive::{NotReceived, deliver, find, id_of, poll, shown};
 pub use signature::{BadSignature, TOLERANCE_SECONDS, WebhookSecret};
 pub use stripe::{GatewayError, GivenBack, Intent, STRIPE_API_BASE, STRIPE_VERSION, Stripe};
 pub use webhook::{Kind, NoEvent, Notice, Subject};

@@ -39,11 +39,35 @@ impl From<Unavailable> for NotReceived {
 /// # Errors
 /// [`NotReceived`]; the gateway is to send it again.
 pub async fn deliver(state: &AppState, signature: &str, body: &[u8]) -> Result<(), NotReceived> {
-    webhook_secret(state).verify(signature, body, state.desk.now())?;
-    match webhook::read(body)? {
-        Some(notice) => act(state, notice).await,
+    let Some(notice) = read(state, signature, body)? else { return Ok(()) };
+    match named(state, &notice.subject).await? {
+        Some(payment) => act(state, &payment, notice).await,
+        None => {
+            tracing::warn!(event = notice.event, "an event about a payment that is not known here");
+            Ok(())
+        }
+    }
+}
+
+/// As [`deliver`], of a webhook that is known to be about this payment.
+///
+/// # Errors
+/// As [`deliver`].
+pub(super) async fn deliver_of(
+    state: &AppState,
+    payment: &Payment,
+    signature: &str,
+    body: &[u8],
+) -> Result<(), NotReceived> {
+    match read(state, signature, body)? {
+        Some(notice) => act(state, payment, notice).await,
         None => Ok(()),
     }
+}
+
+fn read(state: &AppState, signature: &str, body: &[u8]) -> Result<Option<Notice>, NotReceived> {
+    webhook_secret(state).verify(signature, body, state.desk.now())?;
+    Ok(webhook::read(body)?)
 }
 
 /// The secret of the webhooks of the gateway that is in use.
@@ -55,12 +79,8 @@ pub(super) fn webhook_secret(state: &AppState) -> WebhookSecret {
     WebhookSecret::new(secret.as_deref().unwrap_or_default())
 }
 
-async fn act(state: &AppState, notice: Notice) -> Result<(), NotReceived> {
-    let Some(payment) = named(state, &notice.subject).await? else {
-        tracing::warn!(event = notice.event, "an event about a payment that is not known here");
-        return Ok(());
-    };
-    if let Some(what) = contradiction(&payment, &notice) {
+async fn act(state: &AppState, payment: &Payment, notice: Notice) -> Result<(), NotReceived> {
+    if let Some(what) = contradiction(payment, &notice) {
         let Subject { amount, currency, .. } = &notice.subject;
         tracing::error!(event = notice.event, amount, currency, "an event about {what} than the payment's");
         return Ok(());
@@ -69,10 +89,10 @@ async fn act(state: &AppState, notice: Notice) -> Result<(), NotReceived> {
         tracing::info!(event = notice.event, "a part of a payment was given back, which ends no booking");
         return Ok(());
     }
-    if is_of_our_refund(&payment, &notice) {
-        return look_at_refund(state, &payment).await;
+    if is_of_our_refund(payment, &notice) {
+        return look_at_refund(state, payment).await;
     }
-    attach(state, &payment, notice.subject).await?;
+    attach(state, payment, notice.subject).await?;
     receive(state, notice.event, payment.id, notice.news).await
 }
 
@@ -183,6 +203,18 @@ pub async fn find(state: &AppState, name: &str) -> Result<Option<Payment>, Unava
         return Ok(None);
     }
     state.desk.payment_by_reference(name).await
+}
+
+/// The id of the payment that is called so, for a command that finds out itself whether there is one: what reads as an
+/// id of ours is not looked up.
+///
+/// # Errors
+/// [`Unavailable`].
+pub async fn id_of(state: &AppState, name: &str) -> Result<Option<PaymentId>, Unavailable> {
+    match ids::parse_payment(name) {
+        Some(id) => Ok(Some(id)),
+        None => Ok(find(state, name).await?.map(|payment| payment.id)),
+    }
 }
 
 /// What clients call a payment: the gateway's id of it, else ours.

@@ -170,9 +170,9 @@ async fn cancel(
     Path(id): Path<String>,
     Bare { attempt, .. }: Bare,
 ) -> Result<Response, ApiError> {
-    let payment = gateway::find(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
+    let payment = gateway::id_of(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
     let user = (caller.role != Role::Admin).then_some(caller.user);
-    act(&state, &attempt, CancelPayment { user, payment: payment.id }, wire::canceled).await
+    act(&state, &attempt, CancelPayment { user, payment }, wire::canceled).await
 }
 
 /// Pay in the sandbox, which moves no money. A signed webhook follows, as from a real gateway.
@@ -198,8 +198,8 @@ async fn confirm(
     Posted { body, attempt }: Posted<SandboxCard>,
 ) -> Result<Response, ApiError> {
     let outcome = wire::outcome(&body.payment_method)?;
-    let payment = gateway::find(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
-    let command = ChargeSandbox { user: caller.user, payment: payment.id, method: body.payment_method, outcome };
+    let payment = gateway::id_of(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
+    let command = ChargeSandbox { user: caller.user, payment, method: body.payment_method, outcome };
     let (path, at) = (attempt.path.clone(), state.desk.now());
     let render = move |verdict: Result<&Payment, &Refusal>| match verdict {
         Ok(payment) if is_declined(payment) => ApiError::from(Refusal::PaymentDeclined).answer(&path, at),
@@ -233,8 +233,8 @@ async fn refund(
     if caller.role != Role::Admin {
         return Err(ApiError::forbidden("Only admins may do this"));
     }
-    let payment = gateway::find(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
-    act(&state, &attempt, RetryRefund { payment: payment.id }, wire::view).await
+    let payment = gateway::id_of(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
+    act(&state, &attempt, RetryRefund { payment }, wire::view).await
 }
 
 /// A charge leaves a payment waiting for another method only by being declined.

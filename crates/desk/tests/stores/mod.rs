@@ -62,6 +62,7 @@ impl Store {
     }
 
     /// The address of the database that several nodes may share.
+    #[allow(dead_code, reason = "not every suite needs it")]
     pub fn shared(&self) -> Option<&str> {
         self.database.as_deref()
     }
@@ -134,6 +135,7 @@ pub fn rules(seconds: i64) -> HoldRules {
 }
 
 /// Waits until something becomes true; gives up after about a minute.
+#[allow(dead_code, reason = "not every suite needs it")]
 pub async fn until<F: Future<Output = bool>>(is_so: impl Fn() -> F) {
     for _ in 0..3_000 {
         if is_so().await {
