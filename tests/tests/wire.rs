@@ -38,7 +38,7 @@ files! {
 }
 
 files! {
-    concert: balance, closed_top_up, dates, idempotency, lapse, own_line, payment, required_token, reservation, sold_out, token, turns, waiting,
+    concert: balance, closed_top_up, dates, idempotency, lapse, own_line, payment, required_token, reservation, second_turn, sold_out, token, turns, waiting,
 }
 
 /// The dialects with their files.

@@ -192,6 +192,21 @@ fn who_used_the_turn_and_asks_again_joins_the_tail_with_a_new_life() {
 }
 
 #[test]
+fn in_a_lane_of_the_whole_server_only_a_used_turn_has_bought() {
+    let mut queue = Queue::new(TURNS);
+    queue.lane = LaneId::new(None, LaneKind::Concert);
+    queue.join(1);
+    queue.use_turn(1);
+    queue.join(1);
+    assert!(queue.is_inside(1), "nobody else wants the turn");
+    assert_eq!(queue.complete(1), None, "what was paid is what the turn before was used for");
+    assert!(queue.is_inside(1));
+    queue.use_turn(1);
+    queue.complete(1);
+    assert_eq!(queue.ended(1), Some(Ending::Completed));
+}
+
+#[test]
 fn a_lane_holds_as_many_live_places_as_it_may() {
     let mut queue = Queue::new(TURNS);
     queue.join_all(1..=3);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use desk::{Span, Stopped, Time, Unavailable};
 use engine::id::{LaneId, UserId};
-use engine::lanes::{CompletePlace, Ending, MoveLane, Moves, PlaceState};
+use engine::lanes::{CompletePlace, Ending, MoveLane, Moves, Place, PlaceState};
 use tokio::sync::mpsc;
 
 use crate::lane::Memory;
@@ -148,8 +148,7 @@ async fn move_on(room: &Arc<Room>, lane: &Arc<Memory>) -> Result<Stand, Stopped>
     }
 }
 
-/// Completes the place of somebody who has bought. In a lane of the whole server only a used turn is: there a person
-/// may wait for something else.
+/// Completes the place of somebody who has bought.
 fn complete(room: &Arc<Room>, id: LaneId, user: UserId) {
     let room = room.clone();
     tokio::spawn(async move {
@@ -162,13 +161,10 @@ fn complete(room: &Arc<Room>, id: LaneId, user: UserId) {
 async fn complete_place(room: &Room, id: LaneId, user: UserId) -> Result<(), Stopped> {
     let unavailable = |Unavailable(why)| Stopped::Unavailable(why);
     let lane = room.lane_by_id(id).await.map_err(unavailable)?;
-    let Some(place) = room.desk.place_of(id, user).await.map_err(unavailable)? else { return Ok(()) };
-    let bought = match place.state {
-        PlaceState::Used => true,
-        PlaceState::Inside { .. } | PlaceState::Ended { how: Ending::Lapsed, .. } => id.event().is_some(),
-        PlaceState::Waiting | PlaceState::Ended { .. } => false,
-    };
-    if bought {
+    // Most who buy have no place any more, and then there is nothing to decide.
+    let place = room.desk.place_of(id, user).await.map_err(unavailable)?;
+    let is_over = |place: &Place| matches!(place.state, PlaceState::Ended { how, .. } if how != Ending::Lapsed);
+    if place.is_some_and(|place| !is_over(&place)) {
         let policy = lane.state.lock().policy;
         room.desk.run(CompletePlace { lane: id, user, policy, paused: lane.is_paused() }).await?;
     }

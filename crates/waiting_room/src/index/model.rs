@@ -170,7 +170,8 @@ impl Run {
             }
             13 => {
                 self.command(&CompletePlace { lane, user, policy, paused });
-                self.list.remove(user, now, |state| matches!(state, State::Inside | State::Used));
+                // In a lane of the whole server only a used turn has bought.
+                self.list.remove(user, now, |state| matches!(state, State::Used));
             }
             14..=16 => self.see(user),
             _ => {
