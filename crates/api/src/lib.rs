@@ -47,6 +47,7 @@ pub mod sail;
 pub mod seal;
 pub mod seat_pages;
 pub mod settle;
+pub mod slash;
 pub mod state;
 pub mod ticketing_pro;
 pub mod tickets;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use hyper::body::Incoming;
+use hyper::header::EXPECT;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -16,6 +17,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
+
+use crate::unread::ReadThrough;
 
 /// A client that has not sent its headers by then is hung up on; also how long an idle connection stays.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -132,7 +135,9 @@ async fn answer(
     mut request: Request<Incoming>,
 ) -> Result<axum::response::Response, Infallible> {
     request.extensions_mut().insert(ConnectInfo(address));
-    router.oneshot(request).await
+    api::slash::take_off(request.uri_mut());
+    let waits = request.headers().contains_key(EXPECT);
+    router.oneshot(request.map(|body| ReadThrough::new(body, waits))).await
 }
 
 #[cfg(test)]
@@ -174,6 +179,26 @@ mod tests {
         let (address, _stop, _server) = start(Duration::from_secs(5));
         let (stream, own) = ask(address, "/whoami").await;
         assert!(read(stream).await.ends_with(&own.to_string()));
+    }
+
+    /// The body comes after the answer, and so does the next request on the same connection.
+    #[tokio::test]
+    async fn a_body_that_nobody_reads_does_not_end_the_connection() {
+        let (address, _stop, _server) = start(Duration::from_secs(5));
+        let mut stream = TcpStream::connect(address).await.expect("listening");
+        let head = |length: usize| format!("POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+        for _ in 0..3 {
+            stream.write_all(head(12).as_bytes()).await.expect("sent");
+            let mut answer = vec![0; 1_000];
+            let length = stream.read(&mut answer).await.expect("answered");
+            assert!(answer[..length].starts_with(b"HTTP/1.1 404"));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            stream.write_all(b"{\"amount\":1}").await.expect("the connection is there");
+        }
+        let request = "GET /whoami/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.expect("the connection is there");
+        let own = stream.local_addr().expect("connected").to_string();
+        assert!(read(stream).await.ends_with(&own));
     }
 
     #[tokio::test]

@@ -13,5 +13,6 @@ mod import;
 mod logs;
 mod loops;
 mod serve;
+mod unread;
 
 pub use cli::run;
