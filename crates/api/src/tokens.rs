@@ -58,7 +58,8 @@ struct Claims {
     kind: Option<Kind>,
     #[serde(default, deserialize_with = "numeric_date")]
     iat: i64,
-    #[serde(deserialize_with = "numeric_date")]
+    /// Only other services' tokens may be without an end.
+    #[serde(default = "never", deserialize_with = "numeric_date")]
     exp: i64,
     /// Only other services say so.
     #[serde(default, deserialize_with = "numeric_date", skip_serializing)]
@@ -148,10 +149,10 @@ impl Tokens {
         if claims.kind == Some(Kind::Refresh) {
             return None;
         }
-        let (user, until) = (claims.user()?, claims.expires_at());
+        let (user, until, foreign) = (claims.user()?, claims.expires_at(), !claims.is_own());
         let role = Role::from_word(&claims.role).unwrap_or(Role::User);
         let caller = Caller { user, role, email: claims.email.into() };
-        let access = Access { caller, foreign: claims.iss.as_deref() != Some(ISSUER) };
+        let access = Access { caller, foreign };
         self.remember_verified(token, &access, until);
         Some(access)
     }
@@ -194,7 +195,8 @@ impl Tokens {
 
     fn verify(&self, token: &str, now: Time) -> Option<Claims> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.rules).ok()?.claims;
-        (claims.not_before() <= now && claims.expires_at() > now).then_some(claims)
+        let has_end = claims.exp != never() || !claims.is_own() && claims.kind != Some(Kind::Refresh);
+        (claims.not_before() <= now && claims.expires_at() > now && has_end).then_some(claims)
     }
 
     fn sign(&self, user: &User, kind: Kind, now: Time, seconds: i64) -> String {
@@ -216,7 +218,16 @@ impl Tokens {
     }
 }
 
+/// The end of a token that names none, in seconds.
+const fn never() -> i64 {
+    i64::MAX
+}
+
 impl Claims {
+    fn is_own(&self) -> bool {
+        self.iss.as_deref() == Some(ISSUER)
+    }
+
     fn user(&self) -> Option<UserId> {
         let id = self.user_id.as_deref().or(self.sub.as_deref())?;
         ids::parse_user(id)
@@ -347,8 +358,12 @@ mod tests {
         assert_eq!((access.caller.user, access.caller.role), (UserId(7), Role::User));
         let named = serde_json::json!({"userId": ids::uuid(7), "type": "access", "iss": "auth", "exp": 1_800_000_000});
         assert!(tokens().read_access(&sign(named), NOW).expect("counts").foreign, "whatever it says it is");
+        // As tiketi's own service signs them.
+        let endless = serde_json::json!({"userId": ids::uuid(7), "email": "a@b.c", "role": "user"});
+        assert!(tokens().read_access(&sign(endless), NOW).is_some());
         for claims in [
-            serde_json::json!({"userId": ids::uuid(7), "role": "user"}),
+            serde_json::json!({"userId": ids::uuid(7), "iss": ISSUER, "type": "access"}),
+            serde_json::json!({"userId": ids::uuid(7), "type": "refresh"}),
             serde_json::json!({"userId": "seven", "exp": 1_800_000_000}),
             serde_json::json!({"exp": 1_800_000_000}),
             serde_json::json!({"userId": ids::uuid(7), "type": "other", "exp": 1_800_000_000}),

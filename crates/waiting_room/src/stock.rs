@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use desk::{Time, Unavailable};
+use engine::catalogue::EventStatus;
 
 use crate::lane::Memory;
 use crate::room::Room;
@@ -18,7 +19,8 @@ impl Room {
         let outlook = self.desk.outlook(&event).await.inspect_err(|_| {
             lane.stock_changed.store(true, Ordering::Release);
         })?;
-        let sold_out = outlook.free == 0;
+        // Of an event that was called off nothing will ever be left.
+        let sold_out = outlook.free == 0 || event.status == EventStatus::Cancelled;
         lane.state.lock().stock_at = if sold_out { outlook.next_lapse } else { Time::FOREVER };
         if lane.sold_out.swap(sold_out, Ordering::AcqRel) != sold_out {
             self.tell(Moved::SoldOut { kind: lane.kind, event: id, sold_out });

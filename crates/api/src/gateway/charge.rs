@@ -48,13 +48,18 @@ impl From<NotReceived> for NotCharged {
     }
 }
 
-/// What the sandbox's bank says to a card of this name.
+/// What the sandbox's bank says to a card of this name: ours, and what the test cards of Stripe are called
+/// (`pm_card_chargeDeclined`, `pm_card_authenticationRequired` and the like).
 #[must_use]
 pub fn sandbox_outcome(method: &str) -> SandboxOutcome {
-    match method {
-        "card_declined" | "pm_card_declined" => SandboxOutcome::Decline,
-        "card_3ds" | "pm_card_3ds" => SandboxOutcome::Challenge,
-        _ => SandboxOutcome::Approve,
+    let method = method.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| method.contains(word));
+    if says(&["declined"]) {
+        SandboxOutcome::Decline
+    } else if says(&["3ds", "threedsecure", "authenticationrequired"]) {
+        SandboxOutcome::Challenge
+    } else {
+        SandboxOutcome::Approve
     }
 }
 
@@ -125,5 +130,25 @@ async fn at_stripe(state: &AppState, payment: Payment, method: &str) -> Result<P
         Some(payment) if matches!(payment.state, PaymentState::Open(_)) => Err(NotCharged::ProofWanted),
         Some(payment) => Ok(payment),
         None => Err(Stopped::from(engine::refusal::Refusal::PaymentUnknown).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_cards_do_what_they_are_called() {
+        for (card, outcome) in [
+            ("card_visa_4242", SandboxOutcome::Approve),
+            ("pm_card_visa", SandboxOutcome::Approve),
+            ("card_declined", SandboxOutcome::Decline),
+            ("pm_card_visa_chargeDeclined", SandboxOutcome::Decline),
+            ("pm_card_chargeDeclinedInsufficientFunds", SandboxOutcome::Decline),
+            ("card_3ds", SandboxOutcome::Challenge),
+            ("pm_card_authenticationRequired", SandboxOutcome::Challenge),
+        ] {
+            assert_eq!(sandbox_outcome(card), outcome, "{card}");
+        }
     }
 }

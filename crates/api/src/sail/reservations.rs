@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::Door;
 
-use super::errors::{ApiError, Forbidden, Problems, Unknown, WriteProblems, act};
+use super::errors::{ApiError, Forbidden, Problems, Unknown, WriteProblems, answer};
 use super::wire::{self, OwnReservation, PageQuery, Pagination, ReservedSeat};
 use crate::caller::Caller;
 use crate::dialects::Dialect;
@@ -231,9 +231,21 @@ async fn reserve(
             alone: false,
         },
     };
-    let reserved =
-        |made: &Vec<Reservation>| ReservedSeats { reservations: made.iter().map(ReservedSeat::of).collect() };
-    act(&state, &attempt, command, StatusCode::CREATED, reserved).await
+    let render = move |verdict: Result<&Vec<Reservation>, &Refusal>| match verdict {
+        Ok(made) => {
+            let reservations = made.iter().map(ReservedSeat::of).collect();
+            answer(StatusCode::CREATED, &ReservedSeats { reservations })
+        }
+        Err(refusal) => refused(refusal, &event).answer(),
+    };
+    Ok(once::run(&state, &attempt, command, render).await?)
+}
+
+/// A refusal, which names a seat as it is called here.
+fn refused(refusal: &Refusal, event: &Event) -> ApiError {
+    let Refusal::SeatTaken { label } = refusal else { return refusal.into() };
+    let own = event.offer.layout.find(label).map(|ordinal| wire::seat_number(event, ordinal));
+    ApiError::from(&Refusal::SeatTaken { label: own.unwrap_or_else(|| label.clone()) })
 }
 
 /// A page of the caller's reservations.

@@ -33,7 +33,7 @@ struct Queued {
     /// Of who waits: how many are let in up to and with this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u32>,
-    /// Of who waits, in seconds; not there while nobody knows, since nothing is left and nothing will turn free by itself.
+    /// Of who waits, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_wait: Option<i64>,
     /// How many may be inside at once.
@@ -51,7 +51,7 @@ impl Queued {
         Self {
             queued,
             position: queued.then_some(place.position),
-            estimated_wait: queued.then(|| estimated_wait(place)).flatten(),
+            estimated_wait: queued.then(|| estimated_wait(place)),
             threshold: place.capacity,
             current_users: place.inside,
             sold_out: place.sold_out,
@@ -59,9 +59,11 @@ impl Queued {
     }
 }
 
-/// In seconds; by the usual rate until one was measured.
-fn estimated_wait(place: &PlaceView) -> Option<i64> {
-    place.wait_seconds(|position| position.div_ceil(USUAL_RATE).into())
+/// In seconds; by the usual rate until one was measured. Clients count on a number, so there is one too while nobody knows,
+/// since nothing is left and nothing will turn free by itself: `soldOut` says that.
+fn estimated_wait(place: &PlaceView) -> i64 {
+    let usual = |position: u32| position.div_ceil(USUAL_RATE).into();
+    place.wait_seconds(usual).unwrap_or(usual(place.position))
 }
 
 /// How the queue stands, for somebody.
@@ -74,10 +76,8 @@ struct QueueStatus {
     position: u32,
     /// How many wait.
     queue_size: u32,
-    /// In seconds; 0 for who does not wait. Not there while nobody knows, since nothing is left and nothing will turn
-    /// free by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    estimated_wait: Option<i64>,
+    /// In seconds; 0 for who does not wait.
+    estimated_wait: i64,
     /// How many are inside.
     current_users: u32,
     /// How many may be inside at once.
@@ -147,7 +147,7 @@ async fn status(
         queued: waiting.is_some(),
         position: waiting.map_or(0, |own| own.position),
         queue_size: lane.waiting,
-        estimated_wait: waiting.map_or(Some(0), estimated_wait),
+        estimated_wait: waiting.map_or(0, estimated_wait),
         current_users: lane.inside,
         threshold: lane.capacity,
         status: match (waiting.is_some(), inside) {

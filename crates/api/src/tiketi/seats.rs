@@ -212,7 +212,7 @@ async fn reserve(
     if !(1..=MOST as usize).contains(&wanted) {
         return Err(if wanted == 0 { Refusal::NothingWanted } else { Refusal::TooMany { limit: MOST } }.into());
     }
-    let event = state.desk.event(id).await?.ok_or(Refusal::EventUnknown)?;
+    let event = wire::seen(state.desk.event(id).await?)?;
     let command = HoldSeats {
         user: caller.user,
         event: id,

@@ -64,7 +64,14 @@ pub fn reservation_id(text: &str) -> Result<ReservationId, ApiError> {
 /// # Errors
 /// 400 for what is no id, 404 for what is no event.
 pub async fn public_event(state: &AppState, text: &str) -> Result<Arc<Event>, ApiError> {
-    let event = state.desk.event(event_id(text)?).await?;
+    seen(state.desk.event(event_id(text)?).await?)
+}
+
+/// An event, if the public sees it.
+///
+/// # Errors
+/// That there is none.
+pub fn seen(event: Option<Arc<Event>>) -> Result<Arc<Event>, ApiError> {
     Ok(event.filter(|event| event.status != EventStatus::Draft).ok_or(Refusal::EventUnknown)?)
 }
 

@@ -104,13 +104,10 @@ impl Billing {
     /// # Errors
     /// [`Refusal::EventInvalid`] naming the field.
     pub fn check(&self) -> Result<(), Refusal> {
-        let long = |text: &str, most: usize| text.chars().count() > most;
         let wrong = |field, issue: &str| Err(Refusal::EventInvalid { field, issue: issue.to_owned() });
-        if self.title.trim().is_empty() || long(&self.title, 200) {
-            return wrong("title", "must have 1 to 200 characters");
-        }
-        if long(&self.description, 20_000) {
-            return wrong("description", "must have at most 20,000 characters");
+        self.check_texts()?;
+        if self.starts_at < Time(0) {
+            return wrong("start_date", "must be 1970 or later");
         }
         if self.ends_at <= self.starts_at {
             return wrong("end_date", "must be after start_date");
@@ -123,10 +120,52 @@ impl Billing {
         if self.max_per_user == Some(0) {
             return wrong("max_per_user", "must be at least 1");
         }
-        if self.tags.len() > 50 || self.tags.iter().any(|tag| long(tag, 100)) {
-            return wrong("tags", "must be at most 50 of at most 100 characters");
+        if self.waiting_room.is_some_and(|room| room.capacity == 0 || room.pass < Span::seconds(1)) {
+            return wrong("waiting_room", "capacity and pass_seconds must be at least 1");
+        }
+        if self.tags.len() > 50 {
+            return wrong("tags", "must be at most 50");
         }
         Ok(())
+    }
+
+    fn check_texts(&self) -> Result<(), Refusal> {
+        let needed = [
+            ("title", &self.title, 200),
+            ("category", &self.category, 50),
+            ("venue", &self.venue, 200),
+            ("location", &self.location, 200),
+        ];
+        for (field, text, most) in needed {
+            check_text(field, text, 1, most)?;
+        }
+        check_text("description", &self.description, 0, 20_000)?;
+        let optional = [
+            ("address", &self.address, 300),
+            ("artist_name", &self.artist, 200),
+            ("image_url", &self.image_url, 2_000),
+            ("organizer", &self.organizer_name, 200),
+            ("organizer", &self.organizer_contact, 200),
+        ];
+        for (field, text, most) in optional {
+            check_text(field, text.as_deref().unwrap_or_default(), 0, most)?;
+        }
+        self.tags.iter().try_for_each(|tag| check_text("tags", tag, 0, 100))
+    }
+}
+
+/// What a text has to be, in code points. Where one is needed, blanks are none; and no store keeps a NUL.
+fn check_text(field: &'static str, text: &str, least: usize, most: usize) -> Result<(), Refusal> {
+    let wrong = |issue| Err(Refusal::EventInvalid { field, issue });
+    if text.contains('\0') {
+        return wrong("must not contain a NUL".to_owned());
+    }
+    match text.chars().count() {
+        length if length > most && least == 0 => wrong(format!("must have at most {most} characters")),
+        length if length > most || least > 0 && text.trim().is_empty() => {
+            wrong(format!("must have {least} to {most} characters"))
+        }
+        _ => Ok(()),
     }
 }
 

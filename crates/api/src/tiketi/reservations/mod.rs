@@ -22,7 +22,7 @@ use self::wire::{Cancelled, Found, ListQuery, Made, Mine, NewReservation};
 use super::errors::{ApiError, ReadProblems, WriteProblems, act};
 use super::events::Pagination;
 use super::seats::rules;
-use super::wire::{Named, event_id, reservation_id, ticket_type_id};
+use super::wire::{Named, event_id, reservation_id, seen, ticket_type_id};
 use crate::caller::Caller;
 use crate::once::{Bare, Posted};
 use crate::query::{Paging, Query};
@@ -57,7 +57,7 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let id = event_id(&body.event_id)?;
     let items = body.counts()?;
-    let event = state.desk.event(id).await?.ok_or(Refusal::EventUnknown)?;
+    let event = seen(state.desk.event(id).await?)?;
     for (ticket_type, _) in &items {
         check_type(&state, &event, *ticket_type).await?;
     }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use desk::Unavailable;
 use engine::catalogue::{Event, EventStatus};
+use serde::Deserialize as _;
+use serde_json::Value;
 use socketioxide::ParserError;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
 use waiting_room::Door;
@@ -11,6 +13,7 @@ use waiting_room::Door;
 use super::messages::{Asked, Heard, SeatsEyed};
 use super::rooms::Room;
 use super::visitor::Visitor;
+use crate::body::Named;
 use crate::ids;
 use crate::state::{AppState, WeakState};
 
@@ -57,7 +60,7 @@ impl From<Unavailable> for Ignored {
 pub fn listen(socket: &SocketRef, weak: &WeakState) {
     for (name, wish) in WISHES {
         let weak = weak.clone();
-        socket.on(name, move |socket: SocketRef, TryData(asked): TryData<Asked>, ack: AckSender| {
+        socket.on(name, move |socket: SocketRef, TryData(asked): TryData<Value>, ack: AckSender| {
             let heard = weak.upgrade().zip(socket.extensions.get::<Arc<Visitor>>());
             let turn = heard.and_then(|(state, visitor)| Some((visitor.turn(state.desk.now())?, state, visitor)));
             async move {
@@ -95,9 +98,10 @@ async fn fulfil(
     socket: &SocketRef,
     visitor: &Visitor,
     wish: Wish,
-    asked: Result<Asked, ParserError>,
+    asked: Result<Value, ParserError>,
 ) -> Result<(), Ignored> {
-    let asked = asked.map_err(|_| Ignored("the payload must be an object with an eventId"))?;
+    let asked = asked.ok().and_then(|value| Asked::deserialize(Named(value)).ok());
+    let asked = asked.ok_or(Ignored("the payload must be an object with an eventId, and a list of seats if any"))?;
     let event = event(state, &asked.event_id).await?;
     let sockets = &state.sockets;
     match wish {
