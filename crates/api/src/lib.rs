@@ -5,7 +5,7 @@
 //! | [`dialects`] | which dialects there are; each is a folder of its own |
 //! | [`ticketing_pro`] | the house dialect |
 //! | [`movie`], [`concert`], [`sail`], [`tiketi`] | the others |
-//! | [`caller`], [`tokens`], [`passwords`], [`email`] | who calls |
+//! | [`caller`], [`tokens`], [`passwords`], [`email`], [`names`] | who calls |
 //! | [`once`], [`settle`], [`seal`], [`body`], [`query`], [`fault`], [`envelope`] | how a request is read, once, and what may be wrong with it |
 //! | [`ids`], [`clock`], [`calendar`], [`money`], [`seat_pages`] | values as they go over the wire |
 //! | [`around`], [`limits`], [`cors`], [`observe`] | layers: what they are made of, rate limits, web front ends, log and metrics |
@@ -37,6 +37,7 @@ pub mod limits;
 pub mod messages;
 pub mod money;
 pub mod movie;
+pub mod names;
 pub mod observe;
 pub mod once;
 pub mod operations;

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use super::errors::{ApiError, ReadProblems, WriteProblems, act, ok};
 use crate::caller::Caller;
 use crate::email::is_email;
+use crate::names::is_name;
 use crate::once::{self, Posted};
 use crate::state::AppState;
 use crate::tokens::Refresh;
@@ -40,14 +41,13 @@ struct NewAccount {
 
 impl NewAccount {
     fn check(&self) -> Result<(), ApiError> {
-        let length = |text: &str| text.chars().count();
         if !is_email(self.email.trim()) {
             return Err(ApiError::field("email", "Email format is invalid"));
         }
-        if !(8..=128).contains(&length(&self.password)) {
+        if !(8..=128).contains(&self.password.chars().count()) {
             return Err(ApiError::field("password", "must have 8 to 128 characters"));
         }
-        if !(1..=100).contains(&length(self.name.trim())) {
+        if !is_name(&self.name) {
             return Err(ApiError::field("name", "must have 1 to 100 characters"));
         }
         if self.phone_number.as_deref().is_some_and(|phone| !is_phone(phone)) {
