@@ -1,6 +1,6 @@
 //! JSON bodies: read as strictly as they have to be.
 
-mod numbers;
+pub mod numbers;
 
 use std::fmt;
 

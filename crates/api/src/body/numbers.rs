@@ -5,7 +5,8 @@ use std::ops::Range;
 
 /// The text with half a one added to each number that is not whole, but would be read as a float that is
 /// (`1.00000000000000000001`). Whoever wants a whole number then refuses it as any other fraction.
-pub(super) fn kept_apart(json: &[u8]) -> Cow<'_, [u8]> {
+#[must_use]
+pub fn kept_apart(json: &[u8]) -> Cow<'_, [u8]> {
     let mut apart = Vec::new();
     let mut copied = 0;
     for place in numbers(json) {
@@ -43,7 +44,8 @@ fn numbers(json: &[u8]) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// Where the string ends that begins at `start`.
-fn end_of_string(json: &[u8], start: usize) -> usize {
+#[must_use]
+pub fn end_of_string(json: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while at < json.len() && json[at] != b'"' {
         at += if json[at] == b'\\' { 2 } else { 1 };

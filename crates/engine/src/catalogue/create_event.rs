@@ -21,6 +21,16 @@ pub struct NewTicketType {
     pub description: Option<String>,
 }
 
+impl NewTicketType {
+    /// Checks what does not depend on the other ticket types.
+    ///
+    /// # Errors
+    /// The field that breaks a rule, and what it must be.
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        super::check_type(&self.name, self.price, self.quantity)
+    }
+}
+
 /// What is to be for sale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOffer {

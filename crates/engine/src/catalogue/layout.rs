@@ -61,6 +61,44 @@ impl Numbers {
     }
 }
 
+/// What a seat is called by: each has a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its section.
+    Section,
+    /// Its row in the section.
+    Row,
+    /// Its number in the row.
+    Number,
+}
+
+impl Part {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Section => "section",
+            Self::Row => "row",
+            Self::Number => "number",
+        }
+    }
+
+    /// Checks the name of one.
+    ///
+    /// # Errors
+    /// What it must be instead.
+    pub fn check(self, name: &str) -> Result<(), &'static str> {
+        let (most, issue) = match self {
+            Self::Section => (50, "must have 1 to 50 characters"),
+            Self::Row => (20, "must have 1 to 20 characters"),
+            Self::Number => (20, "must have 1 to 20 characters, none of them '-'"),
+        };
+        // What stands behind the last '-' of a label is the number.
+        let dashed = self == Self::Number && name.contains('-');
+        if name.trim().is_empty() || name.chars().count() > most || dashed { Err(issue) } else { Ok(()) }
+    }
+}
+
 /// One seat, looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seat<'a> {
@@ -248,10 +286,11 @@ pub fn section(name: &str, seats: u32, per_row: u32, price: Won) -> impl Iterato
 }
 
 fn check_row(row: &SeatRow) -> Result<(), Refusal> {
-    let named = |name: &str, most: usize| !name.trim().is_empty() && name.chars().count() <= most;
-    if !named(&row.section, 50) || !named(&row.label, 20) {
-        return Err(invalid("a section or row has no name, or one that is too long".to_owned()));
-    }
+    let named = |part: Part, name: &str| {
+        part.check(name).map_err(|issue| invalid(format!("the name of a {} {issue}", part.word())))
+    };
+    named(Part::Section, &row.section)?;
+    named(Part::Row, &row.label)?;
     if row.price < Won::ZERO || row.price > Won::MOST {
         return Err(invalid("a price is out of range".to_owned()));
     }
@@ -260,10 +299,14 @@ fn check_row(row: &SeatRow) -> Result<(), Refusal> {
     }
     let Numbers::Named(names) = &row.numbers else { return Ok(()) };
     let mut seen = std::collections::HashSet::new();
-    match names.iter().find(|name| !named(name, 20) || name.contains('-') || !seen.insert(name.as_str())) {
-        Some(name) => Err(invalid(format!("seat number {name:?} is empty, repeated or contains '-'"))),
-        None => Ok(()),
+    for name in names {
+        Part::Number.check(name).map_err(|issue| invalid(format!("seat number {name:?} {issue}")))?;
+        if !seen.insert(name.as_str()) {
+            let issue = format!("seat {name} of row {} of section {} is there twice", row.label, row.section);
+            return Err(invalid(issue));
+        }
     }
+    Ok(())
 }
 
 fn too_many() -> Refusal {
@@ -311,12 +354,26 @@ mod tests {
             vec![row("1", Numbers::UpTo(MOST_SEATS + 1))],
             vec![row("1", Numbers::UpTo(2)), row("1", Numbers::UpTo(2))],
             vec![row("", Numbers::UpTo(2))],
+            vec![row(&"r".repeat(21), Numbers::UpTo(2))],
+            vec![SeatRow { section: " ".into(), ..row("1", Numbers::UpTo(2)) }],
             vec![row("1", Numbers::UpTo(0))],
             vec![row("1", named(&["1", "1"]))],
             vec![row("1", named(&["1-2"]))],
             vec![SeatRow { price: Won(-1), ..row("1", Numbers::UpTo(1)) }],
         ] {
             assert!(matches!(Layout::new(rows), Err(Refusal::EventInvalid { field: "seating", .. })));
+        }
+        let twice = Layout::new(vec![row("2", named(&["1", "7", "7"]))]).expect_err("refused");
+        assert_eq!(twice.to_string(), "seating: seat 7 of row 2 of section A is there twice");
+    }
+
+    #[test]
+    fn only_the_number_of_a_seat_may_have_no_dash() {
+        assert_eq!([Part::Section, Part::Row].map(|part| part.check("1-1")), [Ok(()), Ok(())]);
+        assert!(Part::Number.check("1-1").is_err() && Part::Number.check("11").is_ok());
+        for (part, most) in [(Part::Section, 50), (Part::Row, 20), (Part::Number, 20)] {
+            assert!(part.check(&"석".repeat(most)).is_ok() && part.check(&"석".repeat(most + 1)).is_err());
+            assert!(part.check(" ").is_err());
         }
     }
 }

@@ -254,21 +254,27 @@ impl Offer {
 }
 
 fn check_types(types: &[TicketType]) -> Result<(), Refusal> {
-    let wrong = |issue: &str| Err(Refusal::EventInvalid { field: "ticket_types", issue: issue.to_owned() });
+    let wrong = |issue: String| Refusal::EventInvalid { field: "ticket_types", issue };
     if types.len() > MOST_TICKET_TYPES {
-        return wrong("an event has at most 50 ticket types");
+        return Err(wrong(format!("an event has at most {MOST_TICKET_TYPES} ticket types")));
     }
     for own in types {
-        let length = own.name.trim().chars().count();
-        if length == 0 || length > 100 {
-            return wrong("a name must have 1 to 100 characters");
-        }
-        if own.quantity == 0 || own.quantity > 1_000_000 {
-            return wrong("a quantity must be 1 to 1,000,000");
-        }
-        if own.price < Won::ZERO || own.price > Won::MOST {
-            return wrong("a price is out of range");
-        }
+        check_type(&own.name, own.price, own.quantity).map_err(|(part, issue)| wrong(format!("a {part} {issue}")))?;
+    }
+    Ok(())
+}
+
+/// Checks a ticket type by itself. What is wrong comes in two: the part of it, and what that must be.
+fn check_type(name: &str, price: Won, quantity: u32) -> Result<(), (&'static str, &'static str)> {
+    let length = name.trim().chars().count();
+    if length == 0 || length > 100 {
+        return Err(("name", "must have 1 to 100 characters"));
+    }
+    if quantity == 0 || quantity > 1_000_000 {
+        return Err(("quantity", "must be 1 to 1,000,000"));
+    }
+    if price < Won::ZERO || price > Won::MOST {
+        return Err(("price", "must be 0 to 1,000,000,000,000"));
     }
     Ok(())
 }

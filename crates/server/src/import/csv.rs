@@ -1,12 +1,14 @@
 //! Events in CSV: a line a seat, a row of seats or a ticket type.
 
 use std::collections::{HashMap, HashSet};
-use std::io::BufRead;
+use std::io::Read;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
-use engine::catalogue::layout::{Numbers, SeatRow};
+use engine::catalogue::MOST_TICKET_TYPES;
+use engine::catalogue::layout::{MOST_SEATS, Numbers, Part, SeatRow};
 
 use super::draft::{Draft, Fault, Moment, Place, Price, Status, Written, WrittenType};
+use super::line_ends::LineEnds;
 
 /// The columns that say something about the event.
 const ABOUT: [&str; 15] = [
@@ -38,8 +40,8 @@ const FAULTS: usize = 20;
 ///
 /// # Errors
 /// When the header names a column there is not, or lacks one that is needed.
-pub fn drafts<R: BufRead>(reader: R) -> Result<impl Iterator<Item = Result<Draft, Vec<Fault>>>, Fault> {
-    let mut reader = ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(reader);
+pub fn drafts<R: Read>(reader: R) -> Result<impl Iterator<Item = Result<Draft, Vec<Fault>>>, Fault> {
+    let mut reader = ReaderBuilder::new().flexible(true).from_reader(LineEnds::new(reader));
     let header = reader.headers().map_err(|error| unreadable(&error))?.clone();
     let columns = columns(&header)?;
     Ok(Events { reader, columns, next: None, seen: HashSet::new(), ended: false })
@@ -49,7 +51,7 @@ fn columns(header: &StringRecord) -> Result<HashMap<String, usize>, Fault> {
     let wrong = |issue| Fault { line: 1, issue };
     let mut columns = HashMap::new();
     for (index, name) in header.iter().enumerate() {
-        let name = name.trim_start_matches('\u{feff}');
+        let name = name.trim_start_matches('\u{feff}').trim();
         if !ABOUT.contains(&name) && !OTHERS.contains(&name) {
             let known = [ABOUT.as_slice(), OTHERS.as_slice()].concat().join(", ");
             return Err(wrong(format!("there is no column {name:?}; there are {known}")));
@@ -87,7 +89,7 @@ struct Line {
     cells: StringRecord,
 }
 
-impl<R: BufRead> Iterator for Events<R> {
+impl<R: Read> Iterator for Events<R> {
     type Item = Result<Draft, Vec<Fault>>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -117,7 +119,7 @@ impl<R: BufRead> Iterator for Events<R> {
     }
 }
 
-impl<R: BufRead> Events<R> {
+impl<R: Read> Events<R> {
     fn line(&mut self) -> Option<Result<Line, Fault>> {
         if self.ended {
             return None;
@@ -126,7 +128,7 @@ impl<R: BufRead> Events<R> {
         match self.reader.read_record(&mut cells) {
             Ok(false) => None,
             Ok(true) => {
-                let number = cells.position().map_or(0, csv::Position::line);
+                let number = self.number(&cells);
                 Some(Ok(Line { number, cells }))
             }
             Err(error) => {
@@ -137,6 +139,14 @@ impl<R: BufRead> Events<R> {
         }
     }
 
+    /// The number of the line just read, of the first one where its cells go over several. Where the reader began to
+    /// look for it does not tell: there may have been empty lines before it.
+    fn number(&self, cells: &StringRecord) -> u64 {
+        let began = cells.position().map_or(1, csv::Position::line);
+        let inside = cells.as_slice().bytes().filter(|byte| *byte == b'\n').count() as u64;
+        self.reader.position().line().saturating_sub(1 + inside).max(began)
+    }
+
     fn key<'a>(&self, line: &'a Line) -> &'a str {
         let key = cell(&self.columns, line, "event");
         key.or(cell(&self.columns, line, "title")).unwrap_or_default()
@@ -145,14 +155,19 @@ impl<R: BufRead> Events<R> {
 
 /// What a cell says; `None` when it is empty or there is no such column.
 fn cell<'a>(columns: &HashMap<String, usize>, line: &'a Line, name: &str) -> Option<&'a str> {
-    line.cells.get(*columns.get(name)?).filter(|text| !text.is_empty())
+    line.cells.get(*columns.get(name)?).map(str::trim).filter(|text| !text.is_empty())
 }
 
 /// An event while its lines are read.
 struct Gathering {
     place: Place,
     rows: Vec<SeatRow>,
-    by_name: HashMap<(String, String), usize>,
+    /// Which row has the seats whose labels begin with `section-row`.
+    by_prefix: HashMap<String, usize>,
+    /// The seats listed so far, by row and number.
+    listed: HashSet<(usize, String)>,
+    /// How many seats the lines so far describe.
+    seats: u32,
     types: Vec<WrittenType>,
     faults: Vec<Fault>,
 }
@@ -160,7 +175,15 @@ struct Gathering {
 impl Gathering {
     fn new(first: &Line) -> Self {
         let place = Place { line: first.number, text: Vec::new() };
-        Self { place, rows: Vec::new(), by_name: HashMap::new(), types: Vec::new(), faults: Vec::new() }
+        Self {
+            place,
+            rows: Vec::new(),
+            by_prefix: HashMap::new(),
+            listed: HashSet::new(),
+            seats: 0,
+            types: Vec::new(),
+            faults: Vec::new(),
+        }
     }
 
     fn fault(&mut self, fault: Fault) {
@@ -195,32 +218,73 @@ impl Gathering {
         }
         let (price, quantity) = (price(get("price"))?, count(get("quantity"))?);
         let description = get("ticket_description").map(str::to_owned);
-        self.types.push(WrittenType { name: name.to_owned(), price, quantity, description });
-        Ok(())
+        let written = WrittenType { name: name.to_owned(), price, quantity, description };
+        written.plan().check().map_err(|(field, issue)| {
+            let column = if field == "name" { "ticket_type" } else { field };
+            format!("{column}: {issue}")
+        })?;
+        self.types.push(written);
+        // Said once, not of every one that follows.
+        match self.types.len() == MOST_TICKET_TYPES + 1 {
+            true => Err(format!("ticket_type: an event has at most {MOST_TICKET_TYPES} ticket types")),
+            false => Ok(()),
+        }
     }
 
     fn take_seats<'a>(&mut self, get: &impl Fn(&str) -> Option<&'a str>) -> Result<(), String> {
         let section = get("section").ok_or("section: is needed for a seat (or ticket_type for counted tickets)")?;
         let label = get("row").ok_or("row: is needed for a seat")?;
         let price = price(get("price"))?.0;
-        let numbers = match (get("number"), get("quantity")) {
-            (Some(number), None) => Numbers::Named(vec![number.to_owned()]),
-            (None, quantity @ Some(_)) => Numbers::UpTo(count(quantity)?),
-            _ => return Err("number: either it or quantity is needed for seats".to_owned()),
-        };
-        let name = (section.to_owned(), label.to_owned());
-        let Some(index) = self.by_name.get(&name) else {
-            self.by_name.insert(name, self.rows.len());
-            self.rows.push(SeatRow { section: section.to_owned(), label: label.to_owned(), price, numbers });
-            return Ok(());
-        };
-        let row = &mut self.rows[*index];
+        let numbers = numbers(get("number"), get("quantity"))?;
+        check_name(Part::Section, section)?;
+        check_name(Part::Row, label)?;
+        let count = numbers.count();
+        let row = SeatRow { section: section.to_owned(), label: label.to_owned(), price, numbers };
+        let prefix = format!("{section}-{label}");
+        match self.by_prefix.get(&prefix).copied() {
+            Some(index) => self.join(index, row)?,
+            None => self.start(prefix, row),
+        }
+        let before = self.seats;
+        self.seats = before.saturating_add(count);
+        // Said once, not of every line that follows.
+        match before <= MOST_SEATS && self.seats > MOST_SEATS {
+            true => Err(format!("an event has at most {MOST_SEATS} seats")),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes a row of which nothing is there yet.
+    fn start(&mut self, prefix: String, row: SeatRow) {
+        let index = self.rows.len();
+        if let Numbers::Named(names) = &row.numbers {
+            self.listed.extend(names.iter().map(|name| (index, name.clone())));
+        }
+        self.by_prefix.insert(prefix, index);
+        self.rows.push(row);
+    }
+
+    /// Adds the seats of a line to the row at an index, whose seats have the same beginning of their labels.
+    fn join(&mut self, index: usize, line: SeatRow) -> Result<(), String> {
+        let row = &mut self.rows[index];
+        let SeatRow { section, label, price, numbers } = line;
+        if row.section != section {
+            let (other, of) = (&row.label, &row.section);
+            return Err(format!(
+                "row: its seats would be called as those of row {other} of section {of}: {section}-{label}-…"
+            ));
+        }
         if row.price != price {
             return Err(format!("price: the other seats of row {label} of {section} cost {}", row.price.0));
         }
-        match (&mut row.numbers, numbers) {
-            (Numbers::Named(all), Numbers::Named(one)) => all.extend(one),
-            _ => return Err(format!("row: row {label} of {section} is there twice")),
+        let (Numbers::Named(there), Numbers::Named(more)) = (&mut row.numbers, numbers) else {
+            return Err(format!("row: row {label} of {section} is there twice"));
+        };
+        for number in more {
+            if !self.listed.insert((index, number.clone())) {
+                return Err(format!("number: seat {number} of row {label} of {section} is there twice"));
+            }
+            there.push(number);
         }
         Ok(())
     }
@@ -248,7 +312,7 @@ fn written(columns: &HashMap<String, usize>, first: &Line, ticket_types: Vec<Wri
     let needed_moment = |name: &str| moment(name)?.ok_or_else(|| format!("{name}: is missing"));
     Ok(Written {
         title: needed("title")?,
-        description: text("description").unwrap_or_default(),
+        description: text("description"),
         category: needed("category")?,
         venue: needed("venue")?,
         location: needed("location")?,
@@ -263,9 +327,9 @@ fn written(columns: &HashMap<String, usize>, first: &Line, ticket_types: Vec<Wri
         sale_start: moment("sale_start")?,
         sale_end: moment("sale_end")?,
         organizer: None,
-        tags: tags(text("tags")),
+        tags: Some(tags(text("tags"))),
         seating: None,
-        ticket_types,
+        ticket_types: Some(ticket_types),
         waiting_room: None,
         max_per_user: text("max_per_user").map(|own| number("max_per_user", &own)).transpose()?,
         status: text("status").map(|own| status(&own)).transpose()?,
@@ -287,6 +351,25 @@ fn status(text: &str) -> Result<Status, String> {
 
 fn price(cell: Option<&str>) -> Result<Price, String> {
     Price::parse(cell.ok_or("price: is missing")?).map_err(|issue| format!("price: {issue}"))
+}
+
+/// The seats of a line: one that is listed, or a row of so many.
+fn numbers(listed: Option<&str>, quantity: Option<&str>) -> Result<Numbers, String> {
+    match (listed, quantity) {
+        (Some(name), None) => {
+            check_name(Part::Number, name)?;
+            Ok(Numbers::Named(vec![name.to_owned()]))
+        }
+        (None, Some(_)) => match count(quantity)? {
+            seats if (1..=MOST_SEATS).contains(&seats) => Ok(Numbers::UpTo(seats)),
+            _ => Err(format!("quantity: a row has 1 to {MOST_SEATS} seats")),
+        },
+        _ => Err("number: either it or quantity is needed for seats".to_owned()),
+    }
+}
+
+fn check_name(part: Part, name: &str) -> Result<(), String> {
+    part.check(name).map_err(|issue| format!("{}: {issue}", part.word()))
 }
 
 fn count(cell: Option<&str>) -> Result<u32, String> {
@@ -357,6 +440,44 @@ mod tests {
         assert!(one("A,1").contains("line 2: has 9 cells under 13 columns"));
         let split = format!("e1,{ABOUT_ONE},A,1,1,5,,\ne2,{ABOUT_ONE},A,1,1,5,,\ne1,{ABOUT_ONE},A,1,2,5,,\n");
         assert_eq!(faults(&split), ["line 4: event: its lines must stand together"]);
+    }
+
+    #[test]
+    fn what_was_there_before_is_a_fault_of_the_later_line() {
+        let seats = |lines: &str| faults(&format!("e1,{ABOUT_ONE},A,1,1,5,,\ne1,,,,,,,A,1,2,5,,\n{lines}"));
+        assert_eq!(seats("e1,,,,,,,A,1,1,5,,\n"), ["line 4: number: seat 1 of row 1 of A is there twice"]);
+        assert_eq!(seats("e1,,,,,,,A,1,,5,,9\n"), ["line 4: row: row 1 of A is there twice"]);
+        let same = "e1,,,,,,,A-1,1,1,5,,\ne1,,,,,,,A,1-1,9,5,,\n";
+        let expected = "line 5: row: its seats would be called as those of row 1 of section A-1: A-1-1-…";
+        assert_eq!(seats(same), [expected]);
+    }
+
+    #[test]
+    fn what_the_engine_would_refuse_is_a_fault_of_its_line() {
+        let after = |cells: &str| faults(&format!("e1,{ABOUT_ONE},A,1,1,5,,\ne1,,,,,,,{cells}\n")).join("\n");
+        assert_eq!(after(",,,5,성인,0"), "line 3: quantity: must be 1 to 1,000,000");
+        let long = "t".repeat(101);
+        assert_eq!(after(&format!(",,,5,{long},1")), "line 3: ticket_type: must have 1 to 100 characters");
+        assert_eq!(after(&format!("{long},1,1,5,,")), "line 3: section: must have 1 to 50 characters");
+        assert_eq!(after(&format!("B,{long},1,5,,")), "line 3: row: must have 1 to 20 characters");
+        let dashed = "line 3: number: must have 1 to 20 characters, none of them '-'";
+        assert_eq!((after("B,1,1-1,5,,").as_str(), after(&format!("B,1,{long},5,,")).as_str()), (dashed, dashed));
+        assert_eq!(after("B,1,,5,,0"), "line 3: quantity: a row has 1 to 200000 seats");
+        let many = after("B,1,,5,,200000\ne1,,,,,,,B,2,,5,,7");
+        assert_eq!(many, "line 3: an event has at most 200000 seats");
+        let types = [",,,5,t,1"; 52].join("\ne1,,,,,,,");
+        assert_eq!(after(&types), "line 53: ticket_type: an event has at most 50 ticket types");
+    }
+
+    #[test]
+    fn lines_are_counted_whatever_ends_them_and_whatever_is_empty_or_long() {
+        let text = format!("e1,\"봄\n 음악회\",{},A,1,1,5,,\n\n\ne1,,,,,,,A,1,2,x,,", &ABOUT_ONE["봄 음악회,".len()..]);
+        for end in ["\n", "\r\n", "\r"] {
+            let found = faults(&text.replace('\n', end));
+            assert!(found[0].starts_with("line 6: price: "), "{end:?} {found:?}");
+            let first = faults(&text.replace(",5,", ",y,").replace('\n', end));
+            assert!(first[0].starts_with("line 2: price: "), "{end:?} {first:?}");
+        }
     }
 
     #[test]

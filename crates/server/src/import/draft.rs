@@ -1,13 +1,16 @@
 //! An event as a file describes it, and what is wrong with one.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use engine::catalogue::layout::{SeatRow, section};
-use engine::catalogue::{Billing, NewOffer, NewTicketType, RoomPolicy};
+use engine::catalogue::layout::{MOST_SEATS, Part, SeatRow, section};
+use engine::catalogue::{Billing, MOST_TICKET_TYPES, NewOffer, NewTicketType, RoomPolicy};
 use engine::money::Won;
 use engine::time::{Span, Time};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
+
+use super::locate::locate;
 
 /// Something wrong in a line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +37,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// A fault of a field, at the line the field stands in where that can be told, else at the first.
-    pub fn fault(&self, field: &str, issue: &str) -> Fault {
-        let name = format!("\"{field}\"");
-        let found = self.text.windows(name.len()).position(|window| window == name.as_bytes()).unwrap_or(0);
-        let lines = self.text[..found].iter().filter(|byte| **byte == b'\n').count() as u64;
-        let issue = if field.is_empty() { issue.to_owned() } else { format!("{field}: {issue}") };
+    /// A fault of a field or of something in it (`ticket_types[1].price`), at the line that stands in where that can be
+    /// told, else at the first.
+    pub fn fault(&self, path: &str, issue: &str) -> Fault {
+        let before = self.text.iter().take(locate(&self.text, path));
+        let lines = before.filter(|byte| **byte == b'\n').count() as u64;
+        let issue = if path.is_empty() { issue.to_owned() } else { format!("{path}: {issue}") };
         Fault { line: self.line + lines, issue }
     }
 }
@@ -53,13 +56,12 @@ pub struct Draft {
     pub publish: bool,
 }
 
-/// An event as it is written: the fields of POST /api/events.
+/// An event as it is written: the fields of POST /api/events. `null` is as good as absent where that may be.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
     pub title: String,
-    #[serde(default)]
-    pub description: String,
+    pub description: Option<String>,
     pub category: String,
     pub venue: String,
     pub location: String,
@@ -74,11 +76,9 @@ pub struct Written {
     pub sale_start: Option<Moment>,
     pub sale_end: Option<Moment>,
     pub organizer: Option<Organizer>,
-    #[serde(default)]
-    pub tags: Vec<String>,
+    pub tags: Option<Vec<String>>,
     pub seating: Option<Seating>,
-    #[serde(default)]
-    pub ticket_types: Vec<WrittenType>,
+    pub ticket_types: Option<Vec<WrittenType>>,
     pub waiting_room: Option<WaitingRoom>,
     pub max_per_user: Option<u32>,
     pub status: Option<Status>,
@@ -139,18 +139,22 @@ impl Written {
         let prices = match (self.min_price, self.max_price) {
             (None, None) => None,
             (Some(lowest), Some(highest)) => Some((lowest.0, highest.0)),
-            _ => return Err(place.fault("min_price", "min_price and max_price go together")),
+            // One alone stands for both.
+            (Some(own), None) | (None, Some(own)) => Some((own.0, own.0)),
         };
         let mut all = rows;
-        for own in self.seating.map(|seating| seating.sections).unwrap_or_default() {
-            let seats = own.rows.checked_mul(own.seats_per_row).filter(|seats| (1..=200_000).contains(seats));
-            let seats = seats.ok_or_else(|| place.fault("seating", "a section has 1 to 200,000 seats"))?;
-            all.extend(section(&own.name, seats, own.seats_per_row, own.price.0));
+        if let Some(seating) = &self.seating {
+            all.extend(seating.rows(&place)?);
+        }
+        let types: Vec<_> = self.ticket_types.iter().flatten().map(WrittenType::plan).collect();
+        check_types(&types, &place)?;
+        if all.is_empty() && types.is_empty() && self.total_seats.is_some_and(|total| total > MOST_SEATS) {
+            return Err(place.fault("total_seats", &format!("must be 1 to {MOST_SEATS}")));
         }
         let (organizer_name, organizer_contact) = self.organizer.map_or((None, None), |own| (own.name, own.contact));
         let billing = Billing {
             title: self.title,
-            description: self.description,
+            description: self.description.unwrap_or_default(),
             category: self.category,
             venue: self.venue,
             location: self.location,
@@ -163,21 +167,58 @@ impl Written {
             sale_closes: self.sale_end.map(|moment| moment.0),
             organizer_name,
             organizer_contact,
-            tags: self.tags,
+            tags: self.tags.unwrap_or_default(),
             max_per_user: self.max_per_user,
             waiting_room: self
                 .waiting_room
                 .map(|room| RoomPolicy { capacity: room.capacity, pass: Span::seconds(i64::from(room.pass_seconds)) }),
         };
-        let types = self.ticket_types.into_iter().map(WrittenType::plan).collect();
         let offer = NewOffer { rows: all, types, total: self.total_seats, prices };
         Ok(Draft { place, billing, offer, publish: self.status == Some(Status::Published) })
     }
 }
 
+impl Seating {
+    /// The rows. Sections are counted before theirs are made, so that huge numbers cost nothing.
+    fn rows(&self, place: &Place) -> Result<Vec<SeatRow>, Fault> {
+        let (mut rows, mut names, mut total) = (Vec::new(), HashSet::new(), 0);
+        for (index, own) in self.sections.iter().enumerate() {
+            let wrong = |field: &str, issue: &str| place.fault(&format!("seating.sections[{index}]{field}"), issue);
+            Part::Section.check(&own.name).map_err(|issue| wrong(".name", issue))?;
+            if !names.insert(own.name.as_str()) {
+                return Err(wrong(".name", &format!("section {} is there twice", own.name)));
+            }
+            for (field, count) in [(".rows", own.rows), (".seats_per_row", own.seats_per_row)] {
+                if !(1..=MOST_SEATS).contains(&count) {
+                    return Err(wrong(field, &format!("must be 1 to {MOST_SEATS}")));
+                }
+            }
+            total += u64::from(own.rows) * u64::from(own.seats_per_row);
+            if total > u64::from(MOST_SEATS) {
+                return Err(wrong("", &format!("an event has at most {MOST_SEATS} seats")));
+            }
+            rows.extend(section(&own.name, own.rows * own.seats_per_row, own.seats_per_row, own.price.0));
+        }
+        Ok(rows)
+    }
+}
+
+fn check_types(types: &[NewTicketType], place: &Place) -> Result<(), Fault> {
+    if types.len() > MOST_TICKET_TYPES {
+        let issue = format!("an event has at most {MOST_TICKET_TYPES} ticket types");
+        return Err(place.fault(&format!("ticket_types[{MOST_TICKET_TYPES}]"), &issue));
+    }
+    for (index, own) in types.iter().enumerate() {
+        own.check().map_err(|(field, issue)| place.fault(&format!("ticket_types[{index}].{field}"), issue))?;
+    }
+    Ok(())
+}
+
 impl WrittenType {
-    fn plan(self) -> NewTicketType {
-        NewTicketType { name: self.name, price: self.price.0, quantity: self.quantity, description: self.description }
+    /// The ticket type it asks for.
+    pub fn plan(&self) -> NewTicketType {
+        let (name, description) = (self.name.clone(), self.description.clone());
+        NewTicketType { name, price: self.price.0, quantity: self.quantity, description }
     }
 }
 

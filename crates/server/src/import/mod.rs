@@ -3,6 +3,8 @@
 mod csv;
 mod draft;
 mod json;
+mod line_ends;
+mod locate;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -76,7 +78,10 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let _lock = folder::open(&config)?;
     let tally = runtime()?.block_on(async {
         let desk = Desk::open(config.desk()).await.map_err(Failure::new)?;
-        let tally = import(&desk, args, &config, drafts).await;
+        let out = std::io::stderr();
+        let mut told = Told { watched: out.is_terminal(), out };
+        let tally = import(&desk, args, &config, drafts, &mut told).await;
+        told.clear();
         desk.close().await;
         tally
     })?;
@@ -98,7 +103,13 @@ fn open(path: &Path) -> Result<Drafts, Failure> {
     }
 }
 
-async fn import(desk: &Desk, args: &ImportArgs, config: &Config, drafts: Drafts) -> Result<Tally, Failure> {
+async fn import(
+    desk: &Desk,
+    args: &ImportArgs,
+    config: &Config,
+    drafts: Drafts,
+    told: &mut Told<impl Write>,
+) -> Result<Tally, Failure> {
     let editor = owner(desk, args, config).await?;
     let mut tally = Tally::default();
     for draft in drafts {
@@ -113,10 +124,10 @@ async fn import(desk: &Desk, args: &ImportArgs, config: &Config, drafts: Drafts)
             }
             Err(faults) => {
                 tally.refused += 1;
-                complain(&mut tally, &faults);
+                told.complain(&mut tally, &faults);
             }
         }
-        progress(&tally);
+        told.progress(&tally);
     }
     Ok(tally)
 }
@@ -145,22 +156,61 @@ async fn create(desk: &Desk, editor: Editor, publish: bool, draft: Draft) -> Res
     }
 }
 
-fn complain(tally: &mut Tally, faults: &[Fault]) {
-    for fault in faults {
-        tally.faults += 1;
-        match tally.faults {
-            count if count <= FAULTS => eprintln!("{fault}"),
-            count if count == FAULTS + 1 => eprintln!("more faults are not shown"),
-            _ => {}
+/// What is printed while it goes on. Whoever cannot be told is no reason to stop.
+struct Told<W> {
+    /// Whether it is a terminal, where somebody wants to see how far it is.
+    watched: bool,
+    out: W,
+}
+
+impl<W: Write> Told<W> {
+    fn complain(&mut self, tally: &mut Tally, faults: &[Fault]) {
+        self.clear();
+        for fault in faults {
+            tally.faults += 1;
+            let _ = match tally.faults {
+                count if count <= FAULTS => writeln!(self.out, "{fault}"),
+                count if count == FAULTS + 1 => writeln!(self.out, "more faults are not shown"),
+                _ => Ok(()),
+            };
+        }
+    }
+
+    fn progress(&mut self, tally: &Tally) {
+        if self.watched {
+            let _ = write!(self.out, "\r{} events, {} seats and tickets … ", tally.events, tally.places);
+            let _ = self.out.flush();
+        }
+    }
+
+    /// Takes the line that tells how far it is away, so that another can stand there.
+    fn clear(&mut self) {
+        if self.watched {
+            let _ = write!(self.out, "\r\x1b[2K");
+            let _ = self.out.flush();
         }
     }
 }
 
-fn progress(tally: &Tally) {
-    let mut out = std::io::stderr();
-    if out.is_terminal() {
-        // A terminal that cannot be written to is no reason to stop.
-        let _ = write!(out, "\r{} events, {} seats and tickets … ", tally.events, tally.places);
-        let _ = out.flush();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(watched: bool) -> String {
+        let mut told = Told { watched, out: Vec::new() };
+        let mut tally = Tally { events: 1, places: 9, ..Tally::default() };
+        told.progress(&tally);
+        told.complain(&mut tally, &[Fault { line: 5, issue: "price: is missing".to_owned() }]);
+        told.progress(&tally);
+        told.clear();
+        String::from_utf8(told.out).expect("text")
+    }
+
+    #[test]
+    fn what_is_printed_on_a_terminal_stands_in_lines_of_its_own() {
+        let (progress, clear) = ("\r1 events, 9 seats and tickets … ", "\r\x1b[2K");
+        let fault = "line 5: price: is missing\n";
+        assert_eq!(printed(true), format!("{progress}{clear}{fault}{progress}{clear}"));
+        assert_eq!(printed(false), fault);
     }
 }
