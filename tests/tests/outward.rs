@@ -303,6 +303,32 @@ async fn the_stream_goes_on_where_it_was_left_and_ends_with_the_server() {
     while let Ok(Some(_)) = stream.chunk().await {}
 }
 
+/// Who is an organizer no more hears nothing more, whatever stream is open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stream_ends_with_the_rights_of_who_listens() {
+    let store = Store::fresh().await;
+    let server = Server::start(&store).await;
+    let client = server.client();
+    let admin = client.admin().await;
+    let olga = organizer(client, &admin, "olga").await;
+    let event = put_seats_on_sale(client, &olga, 1, 5).await;
+    let alice = buyer(client, "alice").await;
+    let hold = async |seat: &str| alice.hold(&event.id, &[seat]).await.expect("the server answers").expect(200);
+    let mut stream = listen(&server, &olga, None).await;
+    hold("A-1-1").await;
+    assert_eq!(next(&mut stream).await.1["data"]["seat_ids"], json!(["A-1-1"]));
+    let (path, body) = (format!("/api/users/{}", olga.user), json!({"role": "user"}));
+    let _ = client.attempt("PATCH", &path, Some(&admin), Some(&body)).await.expect("it answers").expect(200);
+    // Rights are looked at once a second.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    hold("A-1-2").await;
+    let mut rest = String::new();
+    while let Some(chunk) = stream.chunk().await.expect("it ends in order") {
+        rest += &String::from_utf8_lossy(&chunk);
+    }
+    assert!(!rest.contains("booking."), "{rest}");
+}
+
 /// Two servers on one database: PostgreSQL only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_send_each_message_once() {

@@ -1,15 +1,17 @@
 //! JSON bodies: read as strictly as they have to be.
 
+mod misfit;
 pub mod numbers;
 
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
+use serde::de::value::{MapAccessDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, map};
 
+use self::misfit::Misfit;
 use crate::fault::Fault;
 
 /// The longest body, in bytes.
@@ -30,22 +32,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     if !value.is_object() {
         return Err(Fault::Malformed("the body must be a JSON object".to_owned()));
     }
-    T::deserialize(Named(value)).map_err(|error| explain(&error.to_string()))
-}
-
-/// A missing field is the client's omission, not a wrong type; serde tells them apart by its wording alone.
-fn explain(message: &str) -> Fault {
-    match message.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
-        Some((field, _)) => Fault::field(field, "is required"),
-        None => Fault::Malformed(message.to_owned()),
-    }
+    T::deserialize(Named(value)).map_err(Fault::from)
 }
 
 /// A JSON value whose objects have to be objects: serde would take an array whose items fit for a struct too, at any
 /// depth. (Not inside what serde keeps aside first, which is `flatten` and `untagged`: bodies have neither.)
 pub(crate) struct Named(pub(crate) Value);
 
-impl<'de> IntoDeserializer<'de, serde_json::Error> for Named {
+impl<'de> IntoDeserializer<'de, Misfit> for Named {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -54,7 +48,7 @@ impl<'de> IntoDeserializer<'de, serde_json::Error> for Named {
 }
 
 impl<'de> Deserializer<'de> for Named {
-    type Error = serde_json::Error;
+    type Error = Misfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
         match self.0 {
@@ -64,15 +58,15 @@ impl<'de> Deserializer<'de> for Named {
                 items.end()?;
                 Ok(read)
             }
-            Value::Object(entries) => {
-                let mut entries = MapDeserializer::new(entries.into_iter().map(|(key, value)| (key, Named(value))));
-                let read = visitor.visit_map(&mut entries)?;
-                entries.end()?;
-                Ok(read)
-            }
+            Value::Object(entries) => visitor.visit_map(Entries::of(entries)),
             Value::Null => visitor.visit_unit(),
             Value::Bool(plain) => visitor.visit_bool(plain),
-            Value::Number(number) => number.deserialize_any(visitor),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(whole), _, _) => visitor.visit_u64(whole),
+                (_, Some(whole), _) => visitor.visit_i64(whole),
+                (_, _, Some(float)) => visitor.visit_f64(float),
+                (None, None, None) => Err(Error::custom("a number is out of range")),
+            },
             Value::String(text) => visitor.visit_string(text),
         }
     }
@@ -106,23 +100,48 @@ impl<'de> Deserializer<'de> for Named {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
-        variants: &'static [&'static str],
+        _: &'static str,
+        _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Self::Error> {
         match self.0 {
-            Value::Object(entries) => {
-                let entries = MapDeserializer::new(entries.into_iter().map(|(key, value)| (key, Named(value))));
-                visitor.visit_enum(MapAccessDeserializer::new(entries))
-            }
+            Value::Object(entries) => visitor.visit_enum(MapAccessDeserializer::new(Entries::of(entries))),
             Value::String(variant) => visitor.visit_enum(variant.into_deserializer()),
-            other => other.deserialize_enum(name, variants, visitor),
+            other => Self(other).deserialize_any(visitor),
         }
     }
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct identifier ignored_any
+    }
+}
+
+/// The entries of an object. What is wrong inside of one is told with its name.
+struct Entries {
+    rest: map::IntoIter,
+    entry: Option<(String, Value)>,
+}
+
+impl Entries {
+    fn of(object: Map<String, Value>) -> Self {
+        Self { rest: object.into_iter(), entry: None }
+    }
+}
+
+impl<'de> MapAccess<'de> for Entries {
+    type Error = Misfit;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
+        self.entry = self.rest.next();
+        let Some((key, _)) = &self.entry else { return Ok(None) };
+        let key: StrDeserializer<'_, Misfit> = key.as_str().into_deserializer();
+        seed.deserialize(key).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+        let (key, value) = self.entry.take().ok_or_else(|| Misfit::custom("a value without a key"))?;
+        seed.deserialize(Named(value)).map_err(|misfit| misfit.within(key))
     }
 }
 
@@ -260,6 +279,45 @@ mod tests {
     fn a_missing_field_is_named() {
         for body in [&b""[..], b"{}", br#"{"count":1}"#] {
             assert_eq!(parse::<Booking>(body), Err(Fault::field("event_id", "is required")));
+        }
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Offer {
+        sections: Vec<Section>,
+        by: Option<Section>,
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Section {
+        rows: i64,
+    }
+
+    #[test]
+    fn what_is_wrong_inside_of_something_is_named_with_it() {
+        let read = parse::<Offer>(br#"{"sections":[{"rows":1}],"by":null}"#);
+        assert_eq!(read, Ok(Offer { sections: vec![Section { rows: 1 }], by: None }));
+        let fault = |body: &str| parse::<Offer>(body.as_bytes()).expect_err(body);
+        let required = |field: &str| Fault::field(field, "is required");
+        assert_eq!(fault(r#"{"sections":[{"rows":1},{}]}"#), required("sections.rows"));
+        assert_eq!(fault(r#"{"sections":[],"by":{"row":1}}"#), required("by.rows"));
+        assert_eq!(fault(r#"{"by":{"rows":1}}"#), required("sections"));
+        for (body, issue) in [
+            (r#"{"sections":[{"rows":"1"}]}"#, r#"sections.rows: invalid type: string "1", expected an integer"#),
+            (
+                r#"{"sections":[{"rows":1.5}]}"#,
+                "sections.rows: invalid type: floating point `1.5`, expected an integer",
+            ),
+            (r#"{"sections":[],"by":"x"}"#, r#"by: invalid type: string "x", expected an object"#),
+            (r#"{"sections":[],"by":[1]}"#, "by: invalid type: a list, expected an object"),
+            (r#"{"sections":[1]}"#, "sections: invalid type: integer `1`, expected an object"),
+            (r#"{"sections":null}"#, "sections: invalid type: null, expected a list"),
+            (
+                r#"{"sections":[{"rows":18446744073709551615}]}"#,
+                "sections.rows: invalid value: integer `18446744073709551615`, expected an integer",
+            ),
+        ] {
+            assert_eq!(fault(body), Fault::Malformed(issue.to_owned()));
         }
     }
 

@@ -152,8 +152,18 @@ impl Windows {
 impl Verdict {
     /// Seconds until as much is allowed as ever, at least one.
     fn wait(&self, now: Time) -> u64 {
-        u64::try_from((self.reset.0 - now.0 + 999_999) / 1_000_000).unwrap_or(0).max(1)
+        seconds_up(self.reset.0 - now.0).max(1)
     }
+
+    /// The first whole second at which as much is allowed as ever: the same all through a minute.
+    fn reset_second(&self) -> u64 {
+        seconds_up(self.reset.0)
+    }
+}
+
+/// Microseconds as seconds, a part of one counted as a whole one.
+fn seconds_up(microseconds: i64) -> u64 {
+    u64::try_from(microseconds).unwrap_or(0).div_ceil(1_000_000)
 }
 
 /// The layer that holds requests to the limits.
@@ -163,19 +173,18 @@ pub async fn enforce(State(state): State<AppState>, request: Request, next: Next
     let client = client(request.headers(), request.extensions(), &state).await;
     let now = state.desk.now();
     let verdict = limit.check(client, now);
-    let wait = verdict.wait(now);
     let response = match verdict.allowed {
         true => next.run(request).await,
-        false => Fault::RateLimited { retry_after: wait }.into_response(),
+        false => Fault::RateLimited { retry_after: verdict.wait(now) }.into_response(),
     };
-    with_headers(response, verdict, u64::try_from(now.seconds()).unwrap_or(0) + wait)
+    with_headers(response, verdict)
 }
 
-fn with_headers(mut response: Response, verdict: Verdict, reset: u64) -> Response {
+fn with_headers(mut response: Response, verdict: Verdict) -> Response {
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static("x-ratelimit-limit"), verdict.limit.into());
     headers.insert(HeaderName::from_static("x-ratelimit-remaining"), verdict.remaining.into());
-    headers.insert(HeaderName::from_static("x-ratelimit-reset"), reset.into());
+    headers.insert(HeaderName::from_static("x-ratelimit-reset"), verdict.reset_second().into());
     response
 }
 
@@ -227,6 +236,22 @@ mod tests {
             assert_eq!((refused.allowed, refused.remaining, refused.wait(at(minute + 59_999))), (false, 0, 1));
             assert_eq!(refused.wait(at(minute + 15_000)), 45);
         }
+    }
+
+    #[test]
+    fn the_second_that_is_named_stays_the_same_and_has_all_requests_again() {
+        let limits = limits();
+        let (limit, client) = (limit(&limits), Client::User(UserId(1)));
+        let named = 1_000_061;
+        for after in [400, 999, 1_000, 30_000, 60_000, 60_399] {
+            let verdict = limit.check(client, at(after));
+            assert_eq!((verdict.reset_second(), verdict.reset), (named, at(60_400)), "{after}");
+        }
+        assert!(!limit.check(client, at(60_399)).allowed);
+        let again = limit.check(client, Time::from_millis(1_000_061_000));
+        assert_eq!((again.allowed, again.remaining, again.reset_second()), (true, 2, named + 60));
+        let whole = limit.check(Client::User(UserId(2)), START);
+        assert_eq!(whole.reset_second(), 1_000_060, "a minute that ends with a second");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Caller {
     pub role: Role,
     /// The person's e-mail address.
     pub email: Arc<str>,
+    /// When the token runs out.
+    pub expires_at: Time,
 }
 
 /// What a token is for.
@@ -151,7 +153,7 @@ impl Tokens {
         }
         let (user, until, foreign) = (claims.user()?, claims.expires_at(), !claims.is_own());
         let role = Role::from_word(&claims.role).unwrap_or(Role::User);
-        let caller = Caller { user, role, email: claims.email.into() };
+        let caller = Caller { user, role, email: claims.email.into(), expires_at: until };
         let access = Access { caller, foreign };
         self.remember_verified(token, &access, until);
         Some(access)
@@ -295,6 +297,7 @@ mod tests {
         let access = tokens.read_access(&token, later(3599)).expect("counts");
         assert_eq!((access.caller.user, access.caller.role), (user().id, Role::Organizer));
         assert_eq!(&*access.caller.email, "user@example.com");
+        assert_eq!(access.caller.expires_at, later(3600));
         assert!(!access.foreign);
         assert!(tokens.read_access(&token, later(3600)).is_none(), "expired, though it was found good before");
     }

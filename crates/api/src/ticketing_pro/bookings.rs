@@ -59,6 +59,7 @@ async fn create(
     let unknown = || ApiError::from(Refusal::EventUnknown);
     let event = ids::parse_event(&body.event_id).ok_or_else(unknown)?;
     let event = state.desk.event(event).await?.ok_or_else(unknown)?;
+    wire::check_number(&body, MOST)?;
     let command = HoldSeats {
         user: caller.user,
         event: event.id,
@@ -147,7 +148,13 @@ async fn of_user(
     if caller.role != Role::Admin && user != Some(caller.user) {
         return Err(Refusal::NotYours.into());
     }
-    list(&state, user.ok_or(Refusal::UserUnknown)?, query).await.map(Json)
+    let user = user.ok_or(Refusal::UserUnknown)?;
+    let found = list(&state, user, query).await?;
+    // Who has bookings is somebody, registered or not: `concert` takes any id.
+    if found.total == 0 && user != caller.user && state.desk.user(user).await?.is_none() {
+        return Err(Refusal::UserUnknown.into());
+    }
+    Ok(Json(found))
 }
 
 /// The caller's own bookings, newest first.

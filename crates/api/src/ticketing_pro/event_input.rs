@@ -56,7 +56,7 @@ pub struct EventInput {
     organizer: Option<Option<OrganizerBody>>,
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = Option<u32>)]
-    max_per_user: Option<Option<u32>>,
+    max_per_user: Option<Option<i64>>,
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = Option<RoomBody>)]
     waiting_room: Option<Option<RoomBody>>,
@@ -130,6 +130,7 @@ impl EventInput {
     pub fn billing(&self, old: Billing) -> Result<Billing, ApiError> {
         let organizer = self.organizer.clone();
         let organizer = organizer.map(|own| own.unwrap_or(OrganizerBody { name: None, contact: None }));
+        let most = |own: Option<i64>| own.map(|own| in_range("max_per_user", own, u32::MAX)).transpose();
         let room = |own: &Option<RoomBody>| own.as_ref().map(RoomBody::policy).transpose();
         Ok(Billing {
             title: text("title", self.title.as_ref(), 200, old.title)?,
@@ -147,7 +148,7 @@ impl EventInput {
             organizer_name: organizer.as_ref().map_or(old.organizer_name, |own| own.name.clone()),
             organizer_contact: organizer.map_or(old.organizer_contact, |own| own.contact),
             tags: self.tags.clone().unwrap_or(old.tags),
-            max_per_user: self.max_per_user.unwrap_or(old.max_per_user),
+            max_per_user: self.max_per_user.map_or(Ok(old.max_per_user), most)?,
             waiting_room: self.waiting_room.as_ref().map_or(Ok(old.waiting_room), room)?,
         })
     }
@@ -229,9 +230,9 @@ impl SeatingInput {
     fn rows(&self) -> Result<Vec<SeatRow>, ApiError> {
         let (mut rows, mut seats) = (Vec::new(), 0);
         for own in &self.sections {
-            let count = in_range("seating.rows", own.rows, MOST_SEATS)?;
-            let per_row = in_range("seating.seats_per_row", own.seats_per_row, MOST_SEATS)?;
-            let price = won("seating.price", own.price)?;
+            let count = in_range("seating.sections.rows", own.rows, MOST_SEATS)?;
+            let per_row = in_range("seating.sections.seats_per_row", own.seats_per_row, MOST_SEATS)?;
+            let price = won("seating.sections.price", own.price)?;
             seats += u64::from(count) * u64::from(per_row);
             if seats > u64::from(MOST_SEATS) {
                 return Err(ApiError::field("seating", format!("an event has at most {MOST_SEATS} seats")));
@@ -282,7 +283,16 @@ fn window(field: &'static str, stated: Option<&Option<String>>, old: Option<Time
 
 /// A moment in a field.
 pub fn moment(field: &'static str, text: &str) -> Result<Time, ApiError> {
-    clock::parse(text).ok_or_else(|| ApiError::field(field, "must be an ISO 8601 date and time"))
+    clock::parse(text).ok_or_else(|| no_moment(field))
+}
+
+/// The end of what a field names: a date means all of its day, a moment all of its second.
+pub fn moment_end(field: &'static str, text: &str) -> Result<Time, ApiError> {
+    clock::parse_end(text).ok_or_else(|| no_moment(field))
+}
+
+fn no_moment(field: &'static str) -> ApiError {
+    ApiError::field(field, "must be an ISO 8601 date and time")
 }
 
 fn won(field: &'static str, amount: Amount) -> Result<Won, ApiError> {
@@ -359,6 +369,11 @@ pub(super) mod tests {
             ("start_date", serde_json::json!("someday")),
             ("sale_end", serde_json::json!("2024-13-01")),
             ("waiting_room", serde_json::json!({"capacity": 0, "pass_seconds": 1})),
+            ("waiting_room", serde_json::json!({"capacity": -1, "pass_seconds": 1})),
+            ("waiting_room", serde_json::json!({"capacity": 1, "pass_seconds": 4_294_967_296_i64})),
+            ("max_per_user", serde_json::json!(-1)),
+            ("max_per_user", serde_json::json!(0)),
+            ("max_per_user", serde_json::json!(4_294_967_296_i64)),
         ] {
             let mut value = whole();
             value[field] = wrong;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use desk::{EventQuery, EventSort, Stopped, Time, Unavailable};
+use desk::{EventQuery, EventSort, Stopped, Unavailable};
 use engine::catalogue::{CancelEvent, CreateEvent, DeleteEvent, Editor, Event, EventStatus, PublishEvent, UpdateEvent};
 use engine::id::EventId;
 use engine::people::Role;
@@ -53,7 +53,7 @@ struct ListQuery {
     max_price: Option<f64>,
     /// Only starting then or later (ISO 8601).
     start_date_from: Option<String>,
-    /// Only starting then or before (ISO 8601).
+    /// Only starting then or before (ISO 8601); a date means all of that day (UTC).
     start_date_to: Option<String>,
     /// start_date (as without it), price or created_at.
     sort_by: Option<String>,
@@ -63,15 +63,15 @@ struct ListQuery {
 
 impl ListQuery {
     fn query(&self, page: Page) -> Result<EventQuery, ApiError> {
-        let moment =
-            |field, text: &Option<String>| text.as_ref().map(|own| event_input::moment(field, own)).transpose();
+        let from = self.start_date_from.as_ref().map(|own| event_input::moment("start_date_from", own));
+        let to = self.start_date_to.as_ref().map(|own| event_input::moment_end("start_date_to", own));
         Ok(EventQuery {
             category: self.category.clone().filter(|own| !own.is_empty()),
             status: self.status()?,
             min_price: bound("min_price", self.min_price, f64::ceil)?,
             max_price: bound("max_price", self.max_price, f64::floor)?,
-            starts_from: moment("start_date_from", &self.start_date_from)?,
-            starts_to: moment("start_date_to", &self.start_date_to)?.map(whole_second),
+            starts_from: from.transpose()?,
+            starts_to: to.transpose()?,
             sort: self.sort()?,
             descending: self.descending()?,
             offset: page.offset(),
@@ -114,11 +114,6 @@ pub(super) fn bound(field: &'static str, value: Option<f64>, round: fn(f64) -> f
         }
         value => Ok(value.map(|own| round(own) as i64)),
     }
-}
-
-/// Times are shown in whole seconds, so a bound includes all of its second.
-pub(super) fn whole_second(time: Time) -> Time {
-    Time(time.0 - time.0.rem_euclid(1_000_000) + 999_999)
 }
 
 /// A page of events.
@@ -362,6 +357,8 @@ async fn delete(
 
 #[cfg(test)]
 mod tests {
+    use desk::Time;
+
     use super::*;
 
     fn query(query: ListQuery) -> Result<EventQuery, ApiError> {
@@ -384,6 +381,15 @@ mod tests {
         assert_eq!((read.min_price, read.max_price), (Some(100_000), Some(200_000)));
         assert_eq!((read.status, read.sort, read.descending), (Some(EventStatus::Draft), EventSort::Price, true));
         assert_eq!(read.starts_to, Some(Time(1_718_478_000_999_999)));
+    }
+
+    #[test]
+    fn a_date_as_the_last_one_means_all_of_its_day() {
+        let day = || Some("2024-06-15".to_owned());
+        let read = query(ListQuery { start_date_from: day(), start_date_to: day(), ..ListQuery::default() });
+        let read = read.expect("valid");
+        assert_eq!(read.starts_from, Some(Time(1_718_409_600_000_000)));
+        assert_eq!(read.starts_to, Some(Time(1_718_495_999_999_999)));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::errors::{ApiError, ReadProblems};
-use super::event_input::moment;
-use super::events::{bound, whole_second};
+use super::event_input::{moment, moment_end};
+use super::events::bound;
 use crate::money::Price;
 use crate::query::{Page, Query};
 use crate::state::AppState;
@@ -100,7 +100,7 @@ struct SearchQuery {
     max_price: Option<f64>,
     /// Only starting then or later (ISO 8601).
     start_date_from: Option<String>,
-    /// Only starting then or before (ISO 8601).
+    /// Only starting then or before (ISO 8601); a date means all of that day (UTC).
     start_date_to: Option<String>,
     /// Only where this is part of the location.
     location: Option<String>,
@@ -115,15 +115,16 @@ struct SearchQuery {
 impl SearchQuery {
     fn wanted(&self, page: Page) -> Result<Wanted<'_>, ApiError> {
         let given = |text: &'_ Option<String>| text.as_deref().filter(|own| !own.is_empty()).map(str::len);
-        let time = |field, text: &Option<String>| text.as_ref().map(|own| moment(field, own)).transpose();
+        let from = self.start_date_from.as_ref().map(|own| moment("start_date_from", own));
+        let to = self.start_date_to.as_ref().map(|own| moment_end("start_date_to", own));
         Ok(Wanted {
             text: asked(&self.q)?,
             category: given(&self.category).and(self.category.as_deref()),
             location: given(&self.location).and(self.location.as_deref()),
             min_price: bound("min_price", self.min_price, f64::ceil)?,
             max_price: bound("max_price", self.max_price, f64::floor)?,
-            starts_from: time("start_date_from", &self.start_date_from)?.map(|own| own.0),
-            starts_to: time("start_date_to", &self.start_date_to)?.map(|own| whole_second(own).0),
+            starts_from: from.transpose()?.map(|own| own.0),
+            starts_to: to.transpose()?.map(|own| own.0),
             offset: usize::try_from(page.offset()).unwrap_or(usize::MAX),
             limit: page.size as usize,
         })

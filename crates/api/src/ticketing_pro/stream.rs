@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
-use desk::{Entry, Unavailable};
+use desk::{Entry, Span, Time, Unavailable};
 use engine::people::Role;
 use futures_util::Stream;
 use futures_util::stream::unfold;
@@ -20,11 +20,14 @@ use utoipa_axum::routes;
 
 use super::announcement::{BookingEvent, announce};
 use super::errors::{ApiError, ReadProblems};
-use crate::caller::Caller;
+use crate::caller::{self, Caller};
+use crate::fault::Fault;
 use crate::state::AppState;
 
 /// How often something is sent when nothing happens, so that both ends know that the other is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a look at what the listener may do is good for.
+const RIGHTS_LAST: Span = Span::seconds(1);
 /// How many entries of the past are read at a time.
 const PAGE: usize = 200;
 
@@ -36,7 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// Each event has an `id`, a name such as `booking.created`, and JSON as its data. Whoever comes back with
 /// `Last-Event-ID` gets what was missed, as far as three days back. The stream ends when the server stops, when the
-/// client does not keep up, and when a token would have run out: come back with `Last-Event-ID`.
+/// client does not keep up, when its token runs out and when its person may no longer listen: come back with
+/// `Last-Event-ID`, and with another token where it was that.
 #[utoipa::path(
     get, path = "/api/events/stream", operation_id = "stream_booking_events",
     tag = "ticketing_pro", security(("bearer" = [])),
@@ -57,14 +61,19 @@ async fn events(
     let last = headers.get("last-event-id").map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
     let wrong = || ApiError::field("Last-Event-ID", "must be the id of an event of this stream");
     let last: Option<u64> = last.map(|last| last.ok_or_else(wrong)).transpose()?;
-    let feed = Feed::open(state, caller, last).await?;
+    let token = caller::bearer_of(&headers).ok_or(Fault::Unauthorized)?.to_owned();
+    let feed = Feed::open(state, caller, token, last).await?;
     Ok(Sse::new(unfold(feed, Feed::next)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// What one client is sent.
 struct Feed {
     state: AppState,
+    /// Who listens, as it was looked up last.
     caller: Caller,
+    /// When that was.
+    looked_up: Time,
+    token: String,
     live: broadcast::Receiver<Arc<Entry>>,
     /// What was read of the past and not sent yet.
     past: VecDeque<Arc<Entry>>,
@@ -77,15 +86,17 @@ struct Feed {
 }
 
 impl Feed {
-    async fn open(state: AppState, caller: Caller, last: Option<u64>) -> Result<Self, Unavailable> {
+    async fn open(state: AppState, caller: Caller, token: String, last: Option<u64>) -> Result<Self, Unavailable> {
         // Listening comes first, so that nothing falls between the past and the present.
         let live = state.desk.live();
         let present = state.desk.stream_end().await?;
         let position = last.unwrap_or(present).min(present);
         let stopping = state.stopping.subscribe();
-        let seconds = u64::try_from(state.settings.access_seconds).unwrap_or(0);
-        let over = Box::pin(tokio::time::sleep(Duration::from_secs(seconds)));
-        Ok(Self { state, caller, live, past: VecDeque::new(), position, present, stopping, over })
+        let looked_up = state.desk.now();
+        let left = u64::try_from(caller.expires_at.0.saturating_sub(looked_up.0)).unwrap_or(0);
+        let over = Box::pin(tokio::time::sleep(Duration::from_micros(left)));
+        let past = VecDeque::new();
+        Ok(Self { state, caller, looked_up, token, live, past, position, present, stopping, over })
     }
 
     /// The next event for this client; `None` ends the stream.
@@ -93,6 +104,9 @@ impl Feed {
         loop {
             let entry = self.entry().await?;
             self.position = entry.position;
+            if !self.may_listen().await {
+                return None;
+            }
             match self.sent(&entry).await {
                 Ok(Some(sent)) => return Some((Ok(sent), self)),
                 Ok(None) => {}
@@ -125,6 +139,17 @@ impl Feed {
                 return Some(entry);
             }
         }
+    }
+
+    /// Whether the token still counts, and its person may still hear of bookings: rights that were taken away, or that
+    /// reach less far than they did, count after a second at most.
+    async fn may_listen(&mut self) -> bool {
+        let now = self.state.desk.now();
+        if self.looked_up + RIGHTS_LAST <= now {
+            let Ok(caller) = caller::of_token(&self.token, &self.state).await else { return false };
+            (self.caller, self.looked_up) = (caller, now);
+        }
+        now < self.caller.expires_at && self.caller.role != Role::User
     }
 
     /// What an entry tells this client.

@@ -1,5 +1,7 @@
 //! Tickets: the QR of a paid booking, and the door where it is shown.
 
+use std::cmp::Ordering;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use engine::catalogue::Editor;
@@ -75,11 +77,53 @@ async fn qr(
     })
 }
 
-/// Whether PNG is named, and before SVG where both are.
+/// Whether PNG is wanted more than SVG: by how much of each `Accept` says it wants, and where that is equal, by which of
+/// them it names first. Who names neither gets SVG.
 fn wants_png(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let place = |name: &str| accepted.find(name).unwrap_or(usize::MAX);
-    place("image/png") < place("image/svg+xml")
+    let (png, svg) = (Wanted::of(headers, "png"), Wanted::of(headers, "svg+xml"));
+    match png.quality.total_cmp(&svg.quality) {
+        Ordering::Greater => true,
+        Ordering::Less => false,
+        Ordering::Equal => png.quality > 0.0 && png.place < svg.place,
+    }
+}
+
+/// How much `Accept` wants a kind of image (RFC 9110, section 12.5.1).
+struct Wanted {
+    /// From 0, not at all, to 1.
+    quality: f32,
+    /// Where it is named; after everything where at most a wildcard means it.
+    place: usize,
+}
+
+impl Wanted {
+    /// What the range says that means the image most closely; of two such, the first.
+    fn of(headers: &HeaderMap, image: &str) -> Self {
+        let lists = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+        let (mut wanted, mut closest) = (Self { quality: 0.0, place: usize::MAX }, 0);
+        for (place, range) in lists.flat_map(|list| list.split(',')).enumerate() {
+            let mut parts = range.split(';').map(str::trim);
+            let closeness = match parts.next().and_then(|media| media.split_once('/')) {
+                Some(("*", "*")) => 1,
+                Some((kind, "*")) if kind.eq_ignore_ascii_case("image") => 2,
+                Some((kind, own)) if kind.eq_ignore_ascii_case("image") && own.eq_ignore_ascii_case(image) => 3,
+                _ => 0,
+            };
+            if closeness > closest {
+                let place = if closeness == 3 { place } else { usize::MAX };
+                (wanted, closest) = (Self { quality: quality(parts), place }, closeness);
+            }
+        }
+        wanted
+    }
+}
+
+/// The `q` among the parameters of a range; 1 where there is none that can be read.
+fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> f32 {
+    let pairs = parameters.filter_map(|own| own.split_once('='));
+    let mut stated = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+    let read = stated.next().and_then(|(_, value)| value.trim().parse::<f32>().ok());
+    read.filter(|quality| (0.0..=1.0).contains(quality)).unwrap_or(1.0)
 }
 
 /// Let in whoever shows this code. A ticket lets in once. For organizers and admins.
@@ -164,6 +208,41 @@ mod tests {
         assert!(wants("image/png, image/svg+xml;q=0.5"));
         assert!(!wants("image/avif,image/svg+xml,image/png"));
         assert!(!wants("*/*"));
+        assert!(!wants("text/html"));
         assert!(!wants_png(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn what_is_wanted_more_is_given_however_it_is_written() {
+        let wants = |accept: &str| wants_png(&HeaderMap::from_iter([(ACCEPT, accept.parse().expect("a header"))]));
+        for png in [
+            "IMAGE/PNG",
+            "image/svg+xml;q=0, image/png",
+            "image/svg+xml; q=0.3 , image/png ; Q=0.4",
+            "image/*, image/svg+xml;q=0",
+            "*/*, image/svg+xml;q=0.9",
+            "image/png;q=0.001",
+            "image/png, */*",
+            "image/png;q=much",
+        ] {
+            assert!(wants(png), "{png}");
+        }
+        for svg in [
+            "image/png;q=0.2, image/svg+xml;q=0.9",
+            "image/png;q=0",
+            "image/png;q=0, image/svg+xml;q=0",
+            "image/png;q=0, */*",
+            "image/*;q=0.9, image/png;q=0.8",
+            "IMAGE/SVG+XML,image/png",
+            "image/avif,image/webp,image/svg+xml,image/*,*/*;q=0.8",
+            "image/pngs",
+        ] {
+            assert!(!wants(svg), "{svg}");
+        }
+        let mut headers = HeaderMap::new();
+        for own in ["image/svg+xml;q=0.1", "image/png"] {
+            headers.append(ACCEPT, own.parse().expect("a header"));
+        }
+        assert!(wants_png(&headers), "in lines of its own");
     }
 }

@@ -137,24 +137,27 @@ pub struct TicketTypeBody {
 #[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RoomBody {
     /// How many may be inside at once.
-    capacity: u32,
+    #[schema(value_type = u32)]
+    capacity: i64,
     /// How long a pass lasts.
-    pass_seconds: u32,
+    #[schema(value_type = u32)]
+    pass_seconds: i64,
 }
 
 impl From<RoomPolicy> for RoomBody {
     fn from(policy: RoomPolicy) -> Self {
-        let pass_seconds = u32::try_from(policy.pass.0 / 1_000_000).unwrap_or(u32::MAX);
-        Self { capacity: policy.capacity, pass_seconds }
+        Self { capacity: policy.capacity.into(), pass_seconds: policy.pass.0 / 1_000_000 }
     }
 }
 
 impl RoomBody {
     /// The policy, if it lets anybody in.
     pub fn policy(&self) -> Result<RoomPolicy, ApiError> {
-        if self.capacity == 0 || self.pass_seconds == 0 {
-            return Err(ApiError::field("waiting_room", "capacity and pass_seconds must be at least 1"));
-        }
-        Ok(RoomPolicy { capacity: self.capacity, pass: Span::seconds(self.pass_seconds.into()) })
+        let counts = |number: i64| u32::try_from(number).ok().filter(|own| *own > 0);
+        let (Some(capacity), Some(seconds)) = (counts(self.capacity), counts(self.pass_seconds)) else {
+            let issue = format!("capacity and pass_seconds must be between 1 and {}", u32::MAX);
+            return Err(ApiError::field("waiting_room", issue));
+        };
+        Ok(RoomPolicy { capacity, pass: Span::seconds(seconds.into()) })
     }
 }

@@ -6,7 +6,7 @@ use engine::holds::{HeldItem, HeldSeat, Reservation, Standing};
 use engine::id::TicketTypeId;
 use engine::money::Won;
 use engine::refusal::Refusal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::money::{Amount, Price};
@@ -20,14 +20,19 @@ pub struct NewBooking {
     #[schema(examples("evt_01j00000000000000000000000"))]
     pub event_id: String,
     /// The seats, `{section}-{row}-{number}`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     #[schema(max_items = 4, examples(json!(["VIP-1-3", "VIP-1-4"])))]
     pub seat_ids: Vec<String>,
     /// Counted tickets.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub items: Vec<NewItem>,
     /// What the buyer believes it costs; refused when it is not the sum of the prices.
     pub total_amount: Option<Amount>,
+}
+
+/// A list; `null` says as little as leaving it out.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Counted tickets of one type.
@@ -36,7 +41,8 @@ pub struct NewItem {
     /// The ticket type.
     pub ticket_type_id: String,
     /// How many.
-    pub quantity: u32,
+    #[schema(value_type = u32)]
+    pub quantity: i64,
 }
 
 /// A booking as it was just made.
@@ -166,6 +172,20 @@ pub struct Cancelled {
     refund_status: &'static str,
 }
 
+/// Whether no more is wanted than one booking may have, seats and counted tickets together: who asks for more is told
+/// that, whatever it is.
+///
+/// # Errors
+/// [`Refusal::TooMany`]; 422 for a quantity below zero.
+pub fn check_number(wanted: &NewBooking, most: u32) -> Result<(), ApiError> {
+    if wanted.items.iter().any(|item| item.quantity < 0) {
+        return Err(ApiError::field("items.quantity", format!("must be between 1 and {most}")));
+    }
+    let counted = wanted.items.iter().map(|item| item.quantity.unsigned_abs());
+    let number = counted.fold(wanted.seat_ids.len() as u64, u64::saturating_add);
+    if number > u64::from(most) { Err(Refusal::TooMany { limit: most }.into()) } else { Ok(()) }
+}
+
 /// The seats that labels or ids of seats name.
 ///
 /// # Errors
@@ -184,7 +204,8 @@ pub fn ordinals(event: &Event, labels: &[String]) -> Result<Vec<u32>, Refusal> {
 pub fn counts(items: &[NewItem]) -> Result<Vec<(TicketTypeId, u32)>, Refusal> {
     let read = |item: &NewItem| {
         let ticket_type = ids::parse_ticket_type(&item.ticket_type_id).ok_or(Refusal::TicketTypeUnknown)?;
-        Ok((ticket_type, item.quantity))
+        // What is beyond all numbers is far too many.
+        Ok((ticket_type, u32::try_from(item.quantity).unwrap_or(u32::MAX)))
     };
     items.iter().map(read).collect()
 }
@@ -315,5 +336,39 @@ pub fn cancelled(reservation: &Reservation) -> Cancelled {
         cancelled_at: clock::rfc3339(at),
         refund_amount: Price(refund),
         refund_status: if refund > Won::ZERO { "processing" } else { "none" },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body;
+
+    fn wanted(rest: &str) -> NewBooking {
+        let body = format!(r#"{{"event_id":"evt_1"{rest}}}"#);
+        body::parse(body.as_bytes()).expect(rest)
+    }
+
+    fn status(rest: &str) -> Option<u16> {
+        check_number(&wanted(rest), 4).err().map(|error| error.status().as_u16())
+    }
+
+    #[test]
+    fn a_list_that_is_null_is_a_list_left_out() {
+        for rest in ["", r#","seat_ids":null"#, r#","items":null"#, r#","seat_ids":null,"items":null"#] {
+            let wanted = wanted(rest);
+            assert!(wanted.seat_ids.is_empty() && wanted.items.is_empty(), "{rest}");
+        }
+    }
+
+    #[test]
+    fn the_number_is_that_of_seats_and_tickets_together() {
+        let item = |quantity: i64| format!(r#"{{"ticket_type_id":"t","quantity":{quantity}}}"#);
+        assert_eq!(status(r#","seat_ids":["a","b","c","d"]"#), None);
+        assert_eq!(status(r#","seat_ids":["a","b","c","d","e"]"#), Some(400));
+        assert_eq!(status(&format!(r#","seat_ids":["a"],"items":[{}]"#, item(3))), None);
+        assert_eq!(status(&format!(r#","seat_ids":["a"],"items":[{}]"#, item(4))), Some(400));
+        assert_eq!(status(&format!(r#","items":[{0},{0},{0}]"#, item(i64::MAX))), Some(400));
+        assert_eq!(status(&format!(r#","items":[{}]"#, item(-1))), Some(422));
     }
 }

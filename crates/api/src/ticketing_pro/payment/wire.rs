@@ -104,7 +104,8 @@ pub fn whole(amount: Amount) -> Result<Won, ApiError> {
 /// # Errors
 /// 422 for what is not the name of a test card.
 pub fn outcome(method: &str) -> Result<SandboxOutcome, ApiError> {
-    let named = ["card_", "pm_card_"].iter().any(|prefix| method.starts_with(prefix));
+    let name = ["card_", "pm_card_"].iter().find_map(|prefix| method.strip_prefix(prefix));
+    let named = name.is_some_and(|name| !name.trim().is_empty());
     if !named || method.chars().count() > LONGEST_METHOD {
         return Err(ApiError::field("payment_method", "must be the name of a test card, such as card_visa_4242"));
     }
@@ -186,7 +187,7 @@ mod tests {
         assert_eq!(of("pm_card_mastercard"), Some(SandboxOutcome::Approve));
         assert_eq!(of("card_declined"), Some(SandboxOutcome::Decline));
         assert_eq!(of("card_3ds"), Some(SandboxOutcome::Challenge));
-        for wrong in ["", "cash", "CARD_VISA", &format!("card_{}", "x".repeat(100))] {
+        for wrong in ["", "cash", "CARD_VISA", "card_", "pm_card_", "card_ ", &format!("card_{}", "x".repeat(100))] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
     }
