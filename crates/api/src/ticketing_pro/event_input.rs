@@ -133,14 +133,14 @@ impl EventInput {
         let most = |own: Option<i64>| own.map(|own| in_range("max_per_user", own, u32::MAX)).transpose();
         let room = |own: &Option<RoomBody>| own.as_ref().map(RoomBody::policy).transpose();
         Ok(Billing {
-            title: text("title", self.title.as_ref(), 200, old.title)?,
+            title: self.title.clone().unwrap_or(old.title),
             description: self.description.clone().unwrap_or(old.description),
-            category: text("category", self.category.as_ref(), 50, old.category)?,
-            venue: text("venue", self.venue.as_ref(), 200, old.venue)?,
-            location: text("location", self.location.as_ref(), 200, old.location)?,
-            address: short("address", self.address.as_ref(), 300, old.address)?,
-            artist: short("artist_name", self.artist_name.as_ref(), 200, old.artist)?,
-            image_url: short("image_url", self.image_url.as_ref(), 2_000, old.image_url)?,
+            category: self.category.clone().unwrap_or(old.category),
+            venue: self.venue.clone().unwrap_or(old.venue),
+            location: self.location.clone().unwrap_or(old.location),
+            address: self.address.clone().unwrap_or(old.address),
+            artist: self.artist_name.clone().unwrap_or(old.artist),
+            image_url: self.image_url.clone().unwrap_or(old.image_url),
             starts_at: self.start_date.as_ref().map_or(Ok(old.starts_at), |own| moment("start_date", own))?,
             ends_at: self.end_date.as_ref().map_or(Ok(old.ends_at), |own| moment("end_date", own))?,
             sale_opens: window("sale_start", self.sale_start.as_ref(), old.sale_opens)?,
@@ -254,29 +254,6 @@ impl TicketTypeInput {
     }
 }
 
-fn text(field: &'static str, stated: Option<&String>, most: usize, old: String) -> Result<String, ApiError> {
-    let Some(text) = stated else { return Ok(old) };
-    match text.chars().count() {
-        length if length <= most && !text.trim().is_empty() => Ok(text.clone()),
-        _ => Err(ApiError::field(field, format!("must have 1 to {most} characters"))),
-    }
-}
-
-fn short(
-    field: &'static str,
-    stated: Option<&Option<String>>,
-    most: usize,
-    old: Option<String>,
-) -> Result<Option<String>, ApiError> {
-    match stated {
-        None => Ok(old),
-        Some(text) if text.as_ref().is_some_and(|text| text.chars().count() > most) => {
-            Err(ApiError::field(field, format!("must have at most {most} characters")))
-        }
-        Some(text) => Ok(text.clone()),
-    }
-}
-
 fn window(field: &'static str, stated: Option<&Option<String>>, old: Option<Time>) -> Result<Option<Time>, ApiError> {
     stated.map_or(Ok(old), |own| own.as_ref().map(|text| moment(field, text)).transpose())
 }
@@ -377,7 +354,8 @@ pub(super) mod tests {
         ] {
             let mut value = whole();
             value[field] = wrong;
-            assert_eq!(wrong_field(&input(value).new_billing().expect_err(field)), field);
+            let checked = input(value).new_billing().and_then(|own| own.check().map_err(ApiError::from));
+            assert_eq!(wrong_field(&checked.expect_err(field)), field);
         }
         for (field, wrong) in [
             ("total_seats", serde_json::json!(0)),

@@ -176,10 +176,11 @@ pub struct Cancelled {
 /// that, whatever it is.
 ///
 /// # Errors
-/// [`Refusal::TooMany`]; 422 for a quantity below zero.
+/// [`Refusal::TooMany`]; that a quantity is below zero.
 pub fn check_number(wanted: &NewBooking, most: u32) -> Result<(), ApiError> {
     if wanted.items.iter().any(|item| item.quantity < 0) {
-        return Err(ApiError::field("items.quantity", format!("must be between 1 and {most}")));
+        let issue = format!("items.quantity must be between 1 and {most}");
+        return Err(ApiError::bad_request(issue).details(serde_json::json!({"field": "items.quantity"})));
     }
     let counted = wanted.items.iter().map(|item| item.quantity.unsigned_abs());
     let number = counted.fold(wanted.seat_ids.len() as u64, u64::saturating_add);
@@ -369,6 +370,6 @@ mod tests {
         assert_eq!(status(&format!(r#","seat_ids":["a"],"items":[{}]"#, item(3))), None);
         assert_eq!(status(&format!(r#","seat_ids":["a"],"items":[{}]"#, item(4))), Some(400));
         assert_eq!(status(&format!(r#","items":[{0},{0},{0}]"#, item(i64::MAX))), Some(400));
-        assert_eq!(status(&format!(r#","items":[{}]"#, item(-1))), Some(422));
+        assert_eq!(status(&format!(r#","items":[{}]"#, item(-1))), Some(400));
     }
 }
