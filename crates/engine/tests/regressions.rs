@@ -2,10 +2,11 @@
 
 mod stage;
 
-use engine::catalogue::{Billing, Layout};
+use engine::catalogue::{Billing, Layout, RoomPolicy};
 use engine::money::Won;
 use engine::payments::{CompleteRefund, PaymentState, Refund};
 use engine::refusal::Refusal;
+use engine::time::{Span, Time};
 use engine::wallet::{Account, PayFromWallet};
 use stage::{HOLD, Stage, WALLET, billing};
 
@@ -54,4 +55,34 @@ fn a_late_payment_does_not_lead_past_the_limit_for_one_person() {
     stage.done(&stage.news(Stage::success()));
     let payment = stage.store.payment(stage.payment).expect("it stays");
     assert!(matches!(payment.state, PaymentState::Succeeded { refund: Refund::Requested, .. }));
+}
+
+/// Whatever door it comes through: each of these was imported from a file, where only `POST /api/events` looked.
+#[test]
+fn what_an_event_says_has_its_limits_at_every_door() {
+    let text = |length: usize| "가".repeat(length);
+    let room = |capacity, seconds| Some(RoomPolicy { capacity, pass: Span::seconds(seconds) });
+    for (field, wrong) in [
+        ("title", Billing { title: " ".into(), ..billing() }),
+        ("title", Billing { title: text(201), ..billing() }),
+        ("category", Billing { category: text(51), ..billing() }),
+        ("venue", Billing { venue: "a\0b".into(), ..billing() }),
+        ("location", Billing { location: String::new(), ..billing() }),
+        ("address", Billing { address: Some(text(301)), ..billing() }),
+        ("artist_name", Billing { artist: Some(text(201)), ..billing() }),
+        ("image_url", Billing { image_url: Some(text(2_001)), ..billing() }),
+        ("organizer", Billing { organizer_contact: Some(text(201)), ..billing() }),
+        ("tags", Billing { tags: vec![text(101)], ..billing() }),
+        ("start_date", Billing { starts_at: Time(-1), ..billing() }),
+        ("waiting_room", Billing { waiting_room: room(0, 60), ..billing() }),
+        ("waiting_room", Billing { waiting_room: room(1, 0), ..billing() }),
+    ] {
+        let refused = wrong.check().expect_err(field);
+        assert!(
+            matches!(refused, Refusal::EventInvalid { field: named, .. } if named == field),
+            "{field}: {refused:?}"
+        );
+    }
+    let most = Billing { title: text(200), category: text(50), address: Some(text(300)), ..billing() };
+    most.check().expect("these are the most");
 }

@@ -27,7 +27,7 @@ impl NewTicketType {
     /// # Errors
     /// The field that breaks a rule, and what it must be.
     pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        super::check_type(&self.name, self.price, self.quantity)
+        super::check_type(&self.name, self.description.as_deref(), self.price, self.quantity)
     }
 }
 

@@ -259,16 +259,25 @@ fn check_types(types: &[TicketType]) -> Result<(), Refusal> {
         return Err(wrong(format!("an event has at most {MOST_TICKET_TYPES} ticket types")));
     }
     for own in types {
-        check_type(&own.name, own.price, own.quantity).map_err(|(part, issue)| wrong(format!("a {part} {issue}")))?;
+        check_type(&own.name, own.description.as_deref(), own.price, own.quantity)
+            .map_err(|(part, issue)| wrong(format!("a {part} {issue}")))?;
     }
     Ok(())
 }
 
 /// Checks a ticket type by itself. What is wrong comes in two: the part of it, and what that must be.
-fn check_type(name: &str, price: Won, quantity: u32) -> Result<(), (&'static str, &'static str)> {
+fn check_type(
+    name: &str,
+    description: Option<&str>,
+    price: Won,
+    quantity: u32,
+) -> Result<(), (&'static str, &'static str)> {
     let length = name.trim().chars().count();
-    if length == 0 || length > 100 {
+    if length == 0 || length > 100 || name.contains('\0') {
         return Err(("name", "must have 1 to 100 characters"));
+    }
+    if description.is_some_and(|text| text.chars().count() > 2_000 || text.contains('\0')) {
+        return Err(("description", "must have at most 2,000 characters"));
     }
     if quantity == 0 || quantity > 1_000_000 {
         return Err(("quantity", "must be 1 to 1,000,000"));
