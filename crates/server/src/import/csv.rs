@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
+use api::seat_pages::natural;
 use csv::{Reader, ReaderBuilder, StringRecord};
 use engine::catalogue::MOST_TICKET_TYPES;
 use engine::catalogue::layout::{MOST_SEATS, Numbers, Part, SeatRow};
@@ -294,12 +295,28 @@ impl Gathering {
         match written(columns, first, types) {
             Err(issue) => self.fault(Fault { line: first.number, issue }),
             Ok(written) if self.faults.is_empty() => {
-                return written.draft(self.rows, self.place).map_err(|fault| vec![fault]);
+                return written.draft(in_order(self.rows), self.place).map_err(|fault| vec![fault]);
             }
             Ok(_) => {}
         }
         Err(self.faults)
     }
+}
+
+/// As people count, whatever the order of the lines: the rows of a section, and the seats of a row. Sections stay in the
+/// order in which they first come.
+fn in_order(mut rows: Vec<SeatRow>) -> Vec<SeatRow> {
+    let mut sections: HashMap<String, usize> = HashMap::new();
+    for row in &mut rows {
+        let next = sections.len();
+        sections.entry(row.section.clone()).or_insert(next);
+        if let Numbers::Named(names) = &mut row.numbers {
+            names.sort_by(|a, b| natural(a, b));
+        }
+    }
+    let place = |row: &SeatRow| sections.get(&row.section).copied();
+    rows.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| natural(&a.label, &b.label)));
+    rows
 }
 
 fn written(columns: &HashMap<String, usize>, first: &Line, ticket_types: Vec<WrittenType>) -> Result<Written, String> {
@@ -440,6 +457,23 @@ mod tests {
         assert!(one("A,1").contains("line 2: has 9 cells under 13 columns"));
         let split = format!("e1,{ABOUT_ONE},A,1,1,5,,\ne2,{ABOUT_ONE},A,1,1,5,,\ne1,{ABOUT_ONE},A,1,2,5,,\n");
         assert_eq!(faults(&split), ["line 4: event: its lines must stand together"]);
+    }
+
+    #[test]
+    fn seats_stand_as_people_count_whatever_the_order_of_the_lines() {
+        let lines = ["B,2,10", "A,10,1", "B,2,9", "B,1,1", "A,9,2", "A,9,1"];
+        let more: String = lines.iter().map(|seat| format!("e1,,,,,,,{seat},5,,\n")).collect();
+        let found = all(&format!("e1,{ABOUT_ONE},B,2,1,5,,\n{more}"));
+        let rows = &found[0].as_ref().expect("valid").offer.rows;
+        let row = |own: &SeatRow| format!("{}-{}: {:?}", own.section, own.label, own.numbers);
+        let rows: Vec<String> = rows.iter().map(row).collect();
+        let expected = [
+            r#"B-1: Named(["1"])"#,
+            r#"B-2: Named(["1", "9", "10"])"#,
+            r#"A-9: Named(["1", "2"])"#,
+            r#"A-10: Named(["1"])"#,
+        ];
+        assert_eq!(rows, expected);
     }
 
     #[test]
