@@ -10,7 +10,8 @@ const OWN: [&str; 2] = ["/docs", "/socket.io"];
 pub fn take_off(uri: &mut Uri) {
     let path = uri.path();
     let Some(plain) = path.strip_suffix('/') else { return };
-    if plain.is_empty() || plain.ends_with('/') || OWN.iter().any(|own| plain.starts_with(own)) {
+    let is_below = |own: &str| plain.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if plain.is_empty() || plain.ends_with('/') || OWN.into_iter().any(is_below) {
         return;
     }
     let text = uri.query().map_or_else(|| plain.to_owned(), |query| format!("{plain}?{query}"));
@@ -34,6 +35,8 @@ mod tests {
             ("/", "/"),
             ("/tickets//", "/tickets//"),
             ("/docs/", "/docs/"),
+            ("/docs/assets/", "/docs/assets/"),
+            ("/documents/", "/documents"),
             ("/socket.io/?EIO=4", "/socket.io/?EIO=4"),
             ("http://there/points/", "http://there/points"),
         ] {

@@ -8,7 +8,6 @@ use engine::catalogue::Event;
 use engine::command::{Context, Fact, Stop};
 use engine::holds::{Holdings, Unpaid};
 use engine::id::{EventId, LaneId, Mint, UserId};
-use engine::jobs::Job;
 use engine::lanes::Place;
 use engine::seats::Claim;
 use engine::time::Time;
@@ -18,7 +17,7 @@ use futures_util::try_join;
 use crate::catalogue::{Catalogue, EventVersion};
 use crate::entry::Entry;
 use crate::gather::Attempt;
-use crate::performer::Performer;
+use crate::performer::{Performer, Taken};
 use crate::store::{Lock, StoreError, Tx};
 use crate::tables::{LaneNews, OutboxRow, StoredAnswer, Table};
 use crate::value::{IntoValue as _, Kind, Value};
@@ -53,7 +52,7 @@ pub(crate) struct Changed {
     /// The last position of these, where it is known with the commit; then all of them have theirs.
     pub end: Option<u64>,
     /// Jobs that were made, and taken up to be performed here.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<Taken>,
     /// Whether the transaction is committed; else that is still to be done.
     pub committed: bool,
 }
@@ -103,7 +102,7 @@ pub(crate) async fn work<T: Tx>(
     let entries: Vec<Entry> = facts.iter().map(|fact| Entry::of(fact, &world, around.now)).collect();
     let jobs = around.performer.take(&mut world, &mut cx);
     let (end, committed) = save(tx, &world, &given, &entries, around).await?;
-    Ok(Changed { jobs, committed, ..changed(&world, entries, end) })
+    Ok(changed(&world, entries, jobs, (end, committed)))
 }
 
 async fn load_answers<T: Tx>(
@@ -476,7 +475,7 @@ async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result
     Ok(())
 }
 
-fn changed(world: &World, mut entries: Vec<Entry>, end: Option<u64>) -> Changed {
+fn changed(world: &World, mut entries: Vec<Entry>, jobs: Vec<Taken>, (end, committed): (Option<u64>, bool)) -> Changed {
     if let Some(end) = end {
         for (position, entry) in (0..=end).rev().zip(entries.iter_mut().rev()) {
             entry.position = position;
@@ -493,7 +492,7 @@ fn changed(world: &World, mut entries: Vec<Entry>, end: Option<u64>) -> Changed 
         touched: seated.chain(counted).collect(),
         entries,
         end,
-        jobs: Vec::new(),
-        committed: false,
+        jobs,
+        committed,
     }
 }

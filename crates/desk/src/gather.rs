@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::lanes::{Mouth, News};
 use crate::nodes::Ears;
-use crate::performer::Performer;
+use crate::performer::{Performer, Taken};
 use crate::postgres::{Address, Session};
 use crate::programme::Programme;
 use crate::sqlite::{Flusher, Turn, Writer, at_once};
@@ -203,7 +203,7 @@ impl Shared {
             self.stream.written(changed.entries, end);
         }
         batch.into_iter().for_each(Attempt::finish);
-        self.performer.tell(changed.jobs);
+        changed.jobs.into_iter().for_each(Taken::hand_over);
     }
 
     /// Nothing may follow what the disk lost.

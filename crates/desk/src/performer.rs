@@ -8,7 +8,7 @@ use engine::id::JobId;
 use engine::jobs::{Job, TakeJobs};
 use engine::time::Time;
 use engine::world::World;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, OwnedPermit};
 
 use crate::Desk;
 
@@ -21,24 +21,28 @@ pub(crate) struct Performer(OnceLock<(mpsc::Sender<Job>, RetryAt)>);
 
 impl Performer {
     /// Takes up the jobs that a batch has made, as many as there is room for. The others are due, and found later.
-    pub(crate) fn take(&self, world: &mut World, cx: &mut Context) -> Vec<Job> {
+    pub(crate) fn take(&self, world: &mut World, cx: &mut Context) -> Vec<Taken> {
         let Some((performer, retry_at)) = self.0.get() else { return Vec::new() };
-        let is_new = |job: &&Job| job.attempts == 0;
         let made = world.jobs.dirty().filter(|(_, slot)| !slot.stored).filter_map(|(_, slot)| slot.row.as_ref());
-        let jobs: Vec<JobId> = made.filter(is_new).take(performer.capacity()).map(|job| job.id).collect();
+        let place = |job: &Job| Some((performer.clone().try_reserve_owned().ok()?, job.id));
+        let (places, jobs): (Vec<OwnedPermit<Job>>, Vec<JobId>) = made.map_while(place).unzip();
         // All of them are there, so nothing is missing; and there is nothing to refuse.
         let Ok(taken) = (TakeJobs { jobs, retry_at: *retry_at }).decide(world, cx) else { return Vec::new() };
         world.apply(taken.changes);
-        taken.reply
+        places.into_iter().zip(taken.reply).map(|(place, job)| Taken { place, job }).collect()
     }
+}
 
-    /// Hands over what was taken up. What cannot be is due again in time.
-    pub(crate) fn tell(&self, jobs: Vec<Job>) {
-        let Some((performer, _)) = self.0.get() else { return };
-        for job in jobs {
-            // Full or gone: then somebody finds it in the store.
-            let _ = performer.try_send(job);
-        }
+/// A job that was taken up, and its place with whoever performs it, which is free again if this is dropped.
+pub(crate) struct Taken {
+    place: OwnedPermit<Job>,
+    job: Job,
+}
+
+impl Taken {
+    /// Hands it over, now that it is durable.
+    pub(crate) fn hand_over(self) {
+        self.place.send(self.job);
     }
 }
 

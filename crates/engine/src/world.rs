@@ -30,7 +30,7 @@ use crate::webhooks::{Delivery, Sequence, Webhook};
 pub struct Slot<R> {
     /// The row as it is now; `None` where there is none.
     pub row: Option<R>,
-    /// Whether the store has a row under this key, or, of one that goes unseen, may have.
+    /// Whether the store has a row under this key.
     pub stored: bool,
     /// Whether the store has to be told.
     pub dirty: bool,
@@ -70,16 +70,9 @@ impl<K: Ord, R> Slots<K, R> {
         self.0.iter().filter(|(_, slot)| slot.dirty && (slot.stored || slot.row.is_some()))
     }
 
-    fn set(&mut self, key: K, row: R) {
+    fn set(&mut self, key: K, row: Option<R>) {
         let slot = self.0.entry(key).or_insert(Slot { row: None, stored: false, dirty: true });
-        slot.row = Some(row);
-        slot.dirty = true;
-    }
-
-    fn unset(&mut self, key: K) {
-        // One that was not loaded may be stored, so the store is told.
-        let slot = self.0.entry(key).or_insert(Slot { row: None, stored: true, dirty: true });
-        slot.row = None;
+        slot.row = row;
         slot.dirty = true;
     }
 }
@@ -115,14 +108,14 @@ macro_rules! rows {
                 match row {
                     $(Row::$kind(row) => {
                         let of: fn(&$row) -> $key = $of;
-                        self.$slots.set(of(&row), row);
+                        self.$slots.set(of(&row), Some(row));
                     })+
                 }
             }
 
             fn unset(&mut self, key: Key) {
                 match key {
-                    $(Key::$kind(key) => self.$slots.unset(key),)+
+                    $(Key::$kind(key) => self.$slots.set(key, None),)+
                 }
             }
         }
@@ -187,7 +180,7 @@ rows! {
 pub enum Change {
     /// The row is to be this.
     Put(Row),
-    /// The row is to go, if it is there. It need not be loaded for that; then nothing may put it again.
+    /// The row is to go.
     Delete(Key),
 }
 

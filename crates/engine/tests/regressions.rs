@@ -85,4 +85,10 @@ fn what_an_event_says_has_its_limits_at_every_door() {
     }
     let most = Billing { title: text(200), category: text(50), address: Some(text(300)), ..billing() };
     most.check().expect("these are the most");
+    // From before there was a limit: the event can still be put off, but not be made worse.
+    let old = Billing { organizer_name: Some(text(201)), location: String::new(), ..billing() };
+    let later = Billing { ends_at: old.ends_at + Span::seconds(60), ..old.clone() };
+    later.check_change(&old).expect("what it said before is not in question");
+    let worse = Billing { organizer_name: Some(text(202)), ..old.clone() };
+    assert!(matches!(worse.check_change(&old), Err(Refusal::EventInvalid { field: "organizer", .. })));
 }

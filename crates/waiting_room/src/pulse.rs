@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use desk::{Span, Stopped, Time, Unavailable};
 use engine::id::{LaneId, UserId};
-use engine::lanes::{CompletePlace, Ending, MoveLane, Moves, Place, PlaceState};
+use engine::lanes::{CompletePlace, Ending, MoveLane, Moves, PlaceState};
 use tokio::sync::mpsc;
 
 use crate::lane::Memory;
@@ -161,10 +161,13 @@ fn complete(room: &Arc<Room>, id: LaneId, user: UserId) {
 async fn complete_place(room: &Room, id: LaneId, user: UserId) -> Result<(), Stopped> {
     let unavailable = |Unavailable(why)| Stopped::Unavailable(why);
     let lane = room.lane_by_id(id).await.map_err(unavailable)?;
-    // Most who buy have no place any more, and then there is nothing to decide.
-    let place = room.desk.place_of(id, user).await.map_err(unavailable)?;
-    let is_over = |place: &Place| matches!(place.state, PlaceState::Ended { how, .. } if how != Ending::Lapsed);
-    if place.is_some_and(|place| !is_over(&place)) {
+    let Some(place) = room.desk.place_of(id, user).await.map_err(unavailable)? else { return Ok(()) };
+    // Whether it has bought is decided with the lane. Who waits here has not: a turn that comes meanwhile is a new one.
+    let may_have = match place.state {
+        PlaceState::Inside { .. } | PlaceState::Used | PlaceState::Ended { how: Ending::Lapsed, .. } => true,
+        PlaceState::Waiting | PlaceState::Ended { .. } => false,
+    };
+    if may_have {
         let policy = lane.state.lock().policy;
         room.desk.run(CompletePlace { lane: id, user, policy, paused: lane.is_paused() }).await?;
     }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::layout::SeatRow;
+use super::layout::{Numbers, SeatRow};
 use super::{Billing, Editor, Event, EventStatus, Layout, Offer, TicketType};
 use crate::command::{Command, Context, Decision, Fact, Verdict};
 use crate::money::Won;
@@ -44,6 +44,14 @@ pub struct NewOffer {
     pub prices: Option<(Won, Won)>,
 }
 
+/// Looked for where seats are described, and not where they are read again: what is stored stays.
+fn has_nul(row: &SeatRow) -> bool {
+    let named = |names: &[String]| names.iter().any(|name| name.contains('\0'));
+    row.section.contains('\0')
+        || row.label.contains('\0')
+        || matches!(&row.numbers, Numbers::Named(names) if named(names))
+}
+
 impl NewOffer {
     /// The offer, its ticket types named.
     ///
@@ -51,6 +59,9 @@ impl NewOffer {
     /// [`Refusal::EventInvalid`] naming the field.
     pub fn build(&self, cx: &mut Context) -> Result<Offer, Refusal> {
         let wrong = |field, issue: &str| Refusal::EventInvalid { field, issue: issue.to_owned() };
+        if self.rows.iter().any(has_nul) {
+            return Err(wrong("seating", "a name must not contain a NUL"));
+        }
         let bare = self.rows.is_empty() && self.types.is_empty();
         let layout = if bare {
             let total = self.total.ok_or(wrong("total_seats", "is required without seating or ticket_types"))?;

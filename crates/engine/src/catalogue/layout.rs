@@ -93,10 +93,9 @@ impl Part {
             Self::Row => (20, "must have 1 to 20 characters"),
             Self::Number => (20, "must have 1 to 20 characters, none of them '-'"),
         };
-        // What stands behind the last '-' of a label is the number; and no store keeps a NUL.
-        let never = |own: char| own == '\0' || own == '-' && self == Self::Number;
-        let bad = name.trim().is_empty() || name.chars().count() > most || name.contains(never);
-        if bad { Err(issue) } else { Ok(()) }
+        // What stands behind the last '-' of a label is the number.
+        let dashed = self == Self::Number && name.contains('-');
+        if name.trim().is_empty() || name.chars().count() > most || dashed { Err(issue) } else { Ok(()) }
     }
 }
 

@@ -104,9 +104,25 @@ impl Billing {
     /// # Errors
     /// [`Refusal::EventInvalid`] naming the field.
     pub fn check(&self) -> Result<(), Refusal> {
+        self.check_since(None)
+    }
+
+    /// As [`Billing::check`], of a change: what stays as it was is not in question, since it may be older than its rule.
+    ///
+    /// # Errors
+    /// As [`Billing::check`].
+    pub fn check_change(&self, before: &Billing) -> Result<(), Refusal> {
+        self.check_since(Some(before))
+    }
+
+    fn check_since(&self, before: Option<&Billing>) -> Result<(), Refusal> {
         let wrong = |field, issue: &str| Err(Refusal::EventInvalid { field, issue: issue.to_owned() });
-        self.check_texts()?;
-        if self.starts_at < Time(0) {
+        for (index, (field, text, lengths)) in self.texts().into_iter().enumerate() {
+            if before.is_none_or(|before| before.texts()[index].1 != text) {
+                check_text(field, text, lengths)?;
+            }
+        }
+        if self.starts_at < Time(0) && before.is_none_or(|before| before.starts_at != self.starts_at) {
             return wrong("start_date", "must be 1970 or later");
         }
         if self.ends_at <= self.starts_at {
@@ -120,42 +136,45 @@ impl Billing {
         if self.max_per_user == Some(0) {
             return wrong("max_per_user", "must be at least 1");
         }
-        if self.waiting_room.is_some_and(|room| room.capacity == 0 || room.pass < Span::seconds(1)) {
+        let shut = |room: RoomPolicy| room.capacity == 0 || room.pass < Span::seconds(1);
+        if self.waiting_room.is_some_and(shut) && before.is_none_or(|before| before.waiting_room != self.waiting_room) {
             return wrong("waiting_room", "capacity and pass_seconds must be at least 1");
         }
-        if self.tags.len() > 50 {
-            return wrong("tags", "must be at most 50");
+        if before.is_none_or(|before| before.tags != self.tags) {
+            self.check_tags()?;
         }
         Ok(())
     }
 
-    fn check_texts(&self) -> Result<(), Refusal> {
-        let needed = [
-            ("title", &self.title, 200),
-            ("category", &self.category, 50),
-            ("venue", &self.venue, 200),
-            ("location", &self.location, 200),
-        ];
-        for (field, text, most) in needed {
-            check_text(field, text, 1, most)?;
+    fn check_tags(&self) -> Result<(), Refusal> {
+        if self.tags.len() > 50 {
+            return Err(Refusal::EventInvalid { field: "tags", issue: "must be at most 50".to_owned() });
         }
-        check_text("description", &self.description, 0, 20_000)?;
-        let optional = [
-            ("address", &self.address, 300),
-            ("artist_name", &self.artist, 200),
-            ("image_url", &self.image_url, 2_000),
-            ("organizer", &self.organizer_name, 200),
-            ("organizer", &self.organizer_contact, 200),
-        ];
-        for (field, text, most) in optional {
-            check_text(field, text.as_deref().unwrap_or_default(), 0, most)?;
+        self.tags.iter().try_for_each(|tag| check_text("tags", tag, (0, 100)))
+    }
+
+    /// Each text with its field, and how long it may be at least and at most.
+    fn texts(&self) -> [(&'static str, &str, (usize, usize)); 10] {
+        fn optional(text: &Option<String>) -> &str {
+            text.as_deref().unwrap_or_default()
         }
-        self.tags.iter().try_for_each(|tag| check_text("tags", tag, 0, 100))
+        [
+            ("title", &self.title, (1, 200)),
+            ("description", &self.description, (0, 20_000)),
+            ("category", &self.category, (1, 50)),
+            ("venue", &self.venue, (1, 200)),
+            ("location", &self.location, (1, 200)),
+            ("address", optional(&self.address), (0, 300)),
+            ("artist_name", optional(&self.artist), (0, 200)),
+            ("image_url", optional(&self.image_url), (0, 2_000)),
+            ("organizer", optional(&self.organizer_name), (0, 200)),
+            ("organizer", optional(&self.organizer_contact), (0, 200)),
+        ]
     }
 }
 
 /// What a text has to be, in code points. Where one is needed, blanks are none; and no store keeps a NUL.
-fn check_text(field: &'static str, text: &str, least: usize, most: usize) -> Result<(), Refusal> {
+fn check_text(field: &'static str, text: &str, (least, most): (usize, usize)) -> Result<(), Refusal> {
     let wrong = |issue| Err(Refusal::EventInvalid { field, issue });
     if text.contains('\0') {
         return wrong("must not contain a NUL".to_owned());

@@ -39,7 +39,7 @@ impl Command for UpdateEvent {
         if event.version != self.version {
             return Err(Self::OUTDATED.into());
         }
-        self.billing.check()?;
+        self.billing.check_change(&event.billing)?;
         let mut changed = event.changed(cx.now);
         changed.billing = self.billing.clone();
         let mut decision = Decision::new(());

@@ -110,8 +110,9 @@ impl Command for FinishJobs {
     type Reply = ();
     const NAME: &'static str = "FinishJobs";
 
-    fn decide(&self, _: &World, _: &mut Context) -> Verdict<()> {
-        let done = self.jobs.iter().map(|id| Change::Delete(Key::Job(*id)));
-        Ok(Decision::new(()).change(done.collect()))
+    fn decide(&self, world: &World, _: &mut Context) -> Verdict<()> {
+        let keys = || self.jobs.iter().map(|id| Key::Job(*id));
+        world.need(keys())?;
+        Ok(Decision::new(()).change(keys().map(Change::Delete).collect()))
     }
 }

@@ -25,6 +25,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// what a process left behind that was killed is soon done by another.
 const LEASE: Span = Span::seconds(5);
 const LEASES_RENEWED: Duration = Duration::from_millis(1_500);
+/// What has to be left of a lease when a job is begun, so that it is renewed before it ends.
+const MARGIN: Span = Span::seconds(3);
 /// The longest wait between two attempts at a job, in seconds.
 const LONGEST_RETRY: i64 = 3_600;
 
@@ -76,17 +78,15 @@ impl Jobs {
 
     /// Lets new jobs run as they come, for a while; waits for none of them.
     pub(super) async fn perform_new(self) -> Result<Next, String> {
-        let mut some = Vec::with_capacity(AT_ONCE);
+        // No more than there is room for: they wait where they can be left.
+        let most = self.room.available_permits().max(1);
+        let mut some = Vec::with_capacity(most);
         // Without a desk that makes any more there is nothing to hurry for.
-        let come =
-            tokio::time::timeout(POLL, async { self.new.lock().await.recv_many(&mut some, AT_ONCE).await }).await;
-        for job in some {
-            let room = self.room().await?;
-            // One that waited longer than it was taken for is somebody else's by now, or found again.
-            if job.run_at > self.state.desk.now() {
-                self.begin(job, room);
-            }
-        }
+        let come = tokio::time::timeout(POLL, async { self.new.lock().await.recv_many(&mut some, most).await }).await;
+        // What waited here for nearly as long as it was taken for is left for somebody else to find.
+        let fresh = self.state.desk.now() + MARGIN;
+        some.retain(|job| job.run_at > fresh);
+        self.begin(some).await?;
         Ok(if come == Ok(0) { Next::After(POLL) } else { Next::AtOnce })
     }
 
@@ -99,10 +99,8 @@ impl Jobs {
         if due.is_empty() {
             return Ok(Next::After(POLL));
         }
-        for job in desk.run(TakeJobs { jobs: due, retry_at }).await.map_err(text)? {
-            let room = self.room().await?;
-            self.begin(job, room);
-        }
+        let taken = desk.run(TakeJobs { jobs: due, retry_at }).await.map_err(text)?;
+        self.begin(taken).await?;
         Ok(Next::AtOnce)
     }
 
@@ -110,15 +108,21 @@ impl Jobs {
         self.room.clone().acquire_owned().await.map_err(text)
     }
 
-    fn begin(&self, job: Job, room: OwnedSemaphorePermit) {
-        let lease = Lease::new(job.id, &self.under_way);
-        let (state, done) = (self.state.clone(), self.done.clone());
-        tokio::spawn(async move {
-            if let Some(job) = perform(&state, job, lease).await {
-                // Were nobody there to note it, it would be done again.
-                let _ = done.send((job, room)).await;
-            }
-        });
+    /// Lets jobs run that were taken up, as soon as there is room. They are leased from now on, so that nobody takes those
+    /// that wait; what this process is at work on already is passed over.
+    async fn begin(&self, jobs: Vec<Job>) -> Result<(), String> {
+        let leased = jobs.into_iter().filter_map(|job| Some((Lease::new(job.id, &self.under_way)?, job)));
+        for (lease, job) in leased.collect::<Vec<_>>() {
+            let room = self.room().await?;
+            let (state, done) = (self.state.clone(), self.done.clone());
+            tokio::spawn(async move {
+                if let Some(job) = perform(&state, job, lease).await {
+                    // Were nobody there to note it, it would be done again.
+                    let _ = done.send((job, room)).await;
+                }
+            });
+        }
+        Ok(())
     }
 
     pub(super) async fn renew_leases(self) -> Result<Next, String> {
@@ -143,9 +147,9 @@ struct Lease {
 }
 
 impl Lease {
-    fn new(job: JobId, under_way: &UnderWay) -> Self {
-        lock(under_way).insert(job);
-        Self { job, under_way: under_way.clone() }
+    /// None of a job that somebody here is at already.
+    fn new(job: JobId, under_way: &UnderWay) -> Option<Self> {
+        lock(under_way).insert(job).then(|| Self { job, under_way: under_way.clone() })
     }
 }
 
