@@ -53,10 +53,9 @@ impl From<NotReceived> for NotCharged {
 #[must_use]
 pub fn sandbox_outcome(method: &str) -> SandboxOutcome {
     let method = method.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| method.contains(word));
-    if says(&["declined"]) {
+    if method.contains("declined") {
         SandboxOutcome::Decline
-    } else if says(&["3ds", "threedsecure", "authenticationrequired"]) {
+    } else if ["3ds", "threedsecure", "authenticationrequired"].iter().any(|word| method.contains(word)) {
         SandboxOutcome::Challenge
     } else {
         SandboxOutcome::Approve

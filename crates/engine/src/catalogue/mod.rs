@@ -117,8 +117,9 @@ impl Billing {
 
     fn check_since(&self, before: Option<&Billing>) -> Result<(), Refusal> {
         let wrong = |field, issue: &str| Err(Refusal::EventInvalid { field, issue: issue.to_owned() });
+        let old = before.map(Billing::texts);
         for (index, (field, text, lengths)) in self.texts().into_iter().enumerate() {
-            if before.is_none_or(|before| before.texts()[index].1 != text) {
+            if old.is_none_or(|old| old[index].1 != text) {
                 check_text(field, text, lengths)?;
             }
         }
