@@ -145,6 +145,15 @@ fn send<T: Serialize>(socket: &SocketRef, event: &str, message: &T) -> bool {
     !matches!(socket.emit(event, message), Err(SendError::Socket(SocketError::InternalChannelFull)))
 }
 
+/// Takes a socket into a room.
+fn join(socket: &SocketRef, room: Room) {
+    socket.join(room.to_string());
+    if !socket.connected() {
+        // Who is gone has left every room already: nobody would take it out of this one.
+        socket.leave_all();
+    }
+}
+
 /// What a client says of itself when it connects.
 #[derive(Deserialize)]
 struct Auth {
@@ -180,6 +189,7 @@ async fn enter(weak: &WeakState, socket: &SocketRef, auth: Option<Auth>) -> Resu
     })?;
     let permit = state.sockets.room.clone().try_acquire_owned().map_err(|_| NotLetIn::Full)?;
     socket.extensions.insert(Arc::new(Visitor::new(caller.user, permit)));
+    // It does not count as connected before this is done.
     socket.join(Room::User(caller.user).to_string());
     wishes::listen(socket, weak);
     Ok(())

@@ -14,7 +14,7 @@ use socketioxide::socket::Sid;
 use super::messages::SeatSaid;
 use super::snapshot::{Snapshot, Standing};
 use super::visitor::Visitor;
-use super::{Sockets, send};
+use super::{Sockets, join, send};
 use crate::state::AppState;
 
 /// A room. Displays as what it is called inside.
@@ -137,7 +137,7 @@ impl Sockets {
         state.desk.seat_tag(event).await?;
         let room = self.seats.made(event.id);
         let mut told = room.lock().await;
-        socket.join(Room::Seats(event.id).to_string());
+        join(socket, Room::Seats(event.id));
         let snapshot = told.snapshot(state, event).await?;
         told.show(state, vec![socket.clone()], &snapshot).await;
         Ok(())

@@ -61,11 +61,14 @@ impl Paid {
 
 /// A message's turn: it is done when those before it are.
 pub struct Turn {
-    visitor: Arc<Visitor>,
-    turn: Place,
+    slot: Slot,
+    waits: Waits,
 }
 
-enum Place {
+/// Counts a message as one that waits, whatever becomes of it.
+struct Waits(Arc<Visitor>);
+
+enum Slot {
     Now(OwnedMutexGuard<()>),
     Later(Pin<Box<dyn Future<Output = OwnedMutexGuard<()>> + Send>>),
 }
@@ -82,14 +85,14 @@ impl Visitor {
         if !self.talked.in_time(TALK, now) || self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
             return None;
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waits = Waits::new(self);
         let mut later = self.turns.clone().lock_owned().boxed();
         // Asked for here, where messages come one after the other: the lock is fair, so turns come in that order.
-        let turn = match (&mut later).now_or_never() {
-            Some(guard) => Place::Now(guard),
-            None => Place::Later(later),
+        let slot = match (&mut later).now_or_never() {
+            Some(guard) => Slot::Now(guard),
+            None => Slot::Later(later),
         };
-        Some(Turn { visitor: self.clone(), turn })
+        Some(Turn { slot, waits })
     }
 
     /// Gives it a snapshot by `send`, which says whether there was room for it. Who asks for more than can have been
@@ -102,13 +105,25 @@ impl Visitor {
 impl Turn {
     /// Does something when it is its turn.
     pub async fn then<T>(self, work: impl Future<Output = T>) -> T {
-        let _turn = match self.turn {
-            Place::Now(guard) => guard,
-            Place::Later(later) => later.await,
+        let Self { slot, waits: _counted } = self;
+        let _its_turn = match slot {
+            Slot::Now(guard) => guard,
+            Slot::Later(later) => later.await,
         };
-        let done = work.await;
-        self.visitor.waiting.fetch_sub(1, Ordering::Relaxed);
-        done
+        work.await
+    }
+}
+
+impl Waits {
+    fn new(visitor: &Arc<Visitor>) -> Self {
+        visitor.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(visitor.clone())
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -142,6 +157,21 @@ mod tests {
         assert_eq!(heard, 30);
         assert!(talked.in_time(TALK, Time(1_000_000 + TALK.every)));
         assert!(!talked.in_time(TALK, Time(1_000_000 + TALK.every)));
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_not_done_to_its_end_waits_no_longer() {
+        let visitor = visitor();
+        for turn in 0..2 {
+            let turn = visitor.turn(Time(turn)).expect("in time");
+            assert_eq!(visitor.waiting.load(Ordering::Relaxed), 1);
+            let work = tokio::spawn(turn.then(async {
+                panic!("on the way");
+            }));
+            assert!(work.await.is_err());
+        }
+        drop(visitor.turn(Time(2)));
+        assert_eq!(visitor.waiting.load(Ordering::Relaxed), 0);
     }
 
     #[test]

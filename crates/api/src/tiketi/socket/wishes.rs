@@ -10,6 +10,7 @@ use socketioxide::ParserError;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
 use waiting_room::Door;
 
+use super::join;
 use super::messages::{Asked, Heard, SeatsEyed};
 use super::rooms::Room;
 use super::visitor::Visitor;
@@ -72,18 +73,18 @@ pub fn listen(socket: &SocketRef, weak: &WeakState) {
     }
     let weak = weak.clone();
     socket.on_disconnect(move |socket: SocketRef| {
-        let state = weak.upgrade();
-        async move {
-            // Left here, before anybody counts who is still there.
-            let rooms = socket.rooms();
-            socket.leave_all();
-            let Some(state) = state else { return };
+        // Not in what follows later: where the connection ends right after the goodbye, the rooms are forgotten by then.
+        let rooms = socket.rooms();
+        // Left before anybody counts who is still there.
+        socket.leave_all();
+        if let Some(state) = weak.upgrade() {
             for room in rooms.iter().filter_map(|name| Room::named(name)) {
                 if let Room::Event(event) = room {
                     state.sockets.counted_anew(event);
                 }
             }
         }
+        std::future::ready(())
     });
 }
 
@@ -106,7 +107,8 @@ async fn fulfil(
     let sockets = &state.sockets;
     match wish {
         Wish::JoinEvent => {
-            join(socket, Room::Event(event.id))?;
+            may_join_more(socket)?;
+            join(socket, Room::Event(event.id));
             sockets.counted_anew(event.id);
         }
         Wish::LeaveEvent => {
@@ -114,12 +116,13 @@ async fn fulfil(
             sockets.counted_anew(event.id);
         }
         Wish::JoinQueue => {
-            join(socket, Room::Queue(event.id))?;
+            may_join_more(socket)?;
+            join(socket, Room::Queue(event.id));
             state.rooms.look_alive(Door::Tiketi, Some(event.id), visitor.user).await?;
         }
         Wish::LeaveQueue => socket.leave(Room::Queue(event.id).to_string()),
         Wish::JoinSeats => {
-            join(socket, Room::Seats(event.id))?;
+            may_join_more(socket)?;
             sockets.join_seats(state, socket, &event).await?;
         }
         Wish::LeaveSeats => socket.leave(Room::Seats(event.id).to_string()),
@@ -135,12 +138,8 @@ async fn event(state: &AppState, id: &str) -> Result<Arc<Event>, Ignored> {
     event.filter(|event| event.status != EventStatus::Draft).ok_or(Ignored("no such event"))
 }
 
-fn join(socket: &SocketRef, room: Room) -> Result<(), Ignored> {
-    if socket.rooms().len() >= MOST_ROOMS {
-        return Err(Ignored("too many rooms"));
-    }
-    socket.join(room.to_string());
-    Ok(())
+fn may_join_more(socket: &SocketRef) -> Result<(), Ignored> {
+    if socket.rooms().len() >= MOST_ROOMS { Err(Ignored("too many rooms")) } else { Ok(()) }
 }
 
 /// Tells the others who choose seats there what this one has its eyes on.
