@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::chunks::{Slot, State};
 use crate::index::{Index, Step};
+use crate::looks::Looks;
 use crate::rate::Rate;
 use crate::view::{LaneView, PlaceView, Standing};
 
@@ -31,10 +32,7 @@ pub(crate) struct Memory {
     is_shared: bool,
     filled: OnceCell<()>,
     pub(crate) state: Mutex<Line>,
-    /// Whether somebody is at work on it.
-    pub(crate) moving: AtomicBool,
-    /// Whether somebody has asked for it to be looked at since.
-    pub(crate) kicked: AtomicBool,
+    pub(crate) looks: Looks,
     /// Whether something of its event was held, sold or given back since the stock was looked at.
     pub(crate) stock_changed: AtomicBool,
     /// Whether nothing is left to buy.
@@ -97,8 +95,7 @@ impl Memory {
             is_shared,
             filled: OnceCell::new(),
             state: Mutex::new(line),
-            moving: AtomicBool::new(false),
-            kicked: AtomicBool::new(false),
+            looks: Looks::default(),
             stock_changed: AtomicBool::new(true),
             sold_out: AtomicBool::new(false),
         }

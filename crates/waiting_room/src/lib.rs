@@ -4,10 +4,12 @@
 //! it quick and punctual: an index of each lane in memory, which tells a position without a look into the store; the
 //! signs of life; and one task that wakes at the next deadline, or when a commit made room, and moves the lane on.
 
+mod agenda;
 mod chunks;
 mod facade;
 mod index;
 mod lane;
+mod looks;
 mod pulse;
 mod rate;
 mod room;

@@ -1,8 +1,5 @@
 //! The task that moves lanes on: it sleeps until the next deadline, or until a commit makes room.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,6 +8,7 @@ use engine::id::{LaneId, UserId};
 use engine::lanes::{CompletePlace, Ending, MoveLane, Moves, PlaceState};
 use tokio::sync::mpsc;
 
+use crate::agenda::Agenda;
 use crate::lane::Memory;
 use crate::room::{Room, Word};
 
@@ -19,12 +17,9 @@ const BACK_OFF: Span = Span(200_000);
 /// After so many looks at which memory and store did not agree, memory is wrong.
 const MOST_DOUBTS: u32 = 10;
 
-/// What is to be looked at when, soonest first.
-type Agenda = BinaryHeap<Reverse<(Time, LaneId)>>;
-
 /// Moves lanes on until the room is gone.
 pub(crate) async fn run(room: Weak<Room>, mut words: mpsc::UnboundedReceiver<Word>) {
-    let mut agenda = Agenda::new();
+    let mut agenda = Agenda::default();
     loop {
         let Some(pause) = room.upgrade().map(|room| pause(&agenda, room.desk.now())) else { return };
         let word = tokio::select! {
@@ -37,23 +32,20 @@ pub(crate) async fn run(room: Weak<Room>, mut words: mpsc::UnboundedReceiver<Wor
         let Some(room) = room.upgrade() else { return };
         match word {
             Some(Word::Now(lane)) => look(&room, lane),
-            Some(Word::At(lane, at)) => agenda.push(Reverse((at, lane))),
+            Some(Word::At(lane, at)) => agenda.plan(lane, at),
             Some(Word::Bought(lane, user)) => complete(&room, lane, user),
             Some(Word::Anew) => start(&room),
             None => {}
         }
         let now = room.desk.now();
-        while let Some(Reverse((at, lane))) = agenda.peek().copied()
-            && at <= now
-        {
-            agenda.pop();
+        while let Some(lane) = agenda.take_due(now) {
             look(&room, lane);
         }
     }
 }
 
 fn pause(agenda: &Agenda, now: Time) -> Duration {
-    let micros = agenda.peek().map_or(60_000_000, |Reverse((at, _))| (at.0 - now.0).clamp(0, 60_000_000));
+    let micros = agenda.next().map_or(60_000_000, |at| (at.0 - now.0).clamp(0, 60_000_000));
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
@@ -83,20 +75,18 @@ fn look(room: &Arc<Room>, id: LaneId) {
                 return room.say(Word::At(id, room.desk.now() + BACK_OFF));
             }
         };
-        if lane.moving.swap(true, Ordering::AcqRel) {
-            lane.kicked.store(true, Ordering::Release);
+        if !lane.looks.begin() {
             return;
         }
-        lane.kicked.store(false, Ordering::Release);
         let moved = move_on(&room, &lane).await;
-        lane.moving.store(false, Ordering::Release);
+        let again = lane.looks.end();
         let moved = moved.inspect_err(|stopped| {
             tracing::warn!(%stopped, "a lane of the waiting room could not be moved on");
         });
         if !matches!(moved, Ok(Stand::Settled)) {
             return room.say(Word::At(id, room.desk.now() + BACK_OFF));
         }
-        if lane.kicked.swap(false, Ordering::AcqRel) {
+        if again {
             return room.say(Word::Now(id));
         }
         lane.state.lock().wake_at = Time::FOREVER;

@@ -116,7 +116,7 @@ impl Room {
 
     /// Has a lane looked at, once however often it is asked before that.
     pub(crate) fn kick(&self, lane: &Memory) {
-        if !lane.kicked.swap(true, Ordering::AcqRel) {
+        if lane.looks.ask() {
             self.say(Word::Now(lane.id));
         }
     }
