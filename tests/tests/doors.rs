@@ -2,8 +2,8 @@
 //! how one may speak there.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use harness::client::{Answer, Client, read};
 use harness::server::{ADMIN, Server, maepyo, said};
@@ -204,48 +204,47 @@ async fn browsers_may_call_from_the_front_ends_and_from_nowhere_else() {
     }
 }
 
-/// Prior knowledge: without TLS there is nobody to agree on it with.
+/// A connection is a place that others may need.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn http_2_is_spoken_many_requests_on_one_connection() {
+async fn who_does_not_say_what_they_want_is_hung_up_on() {
     let store = Store::fresh().await;
     let server = Server::start(&store).await;
-    let stream = TcpStream::connect(("127.0.0.1", server.port())).await.expect("somebody listens");
-    let (requests, connection) = h2::client::handshake(stream).await.expect("it speaks HTTP/2");
-    tokio::spawn(connection);
-    let send = |number: usize| {
-        let requests = requests.clone();
-        async move {
-            let (method, path, body) = match number % 3 {
-                0 => ("GET", "/api/events", String::new()),
-                1 => ("GET", "/api/nowhere", String::new()),
-                _ => ("POST", "/api/auth/login", json!({"email": ADMIN.0, "password": ADMIN.1}).to_string()),
-            };
-            let request = http::Request::builder().method(method).uri(format!("http://maepyo.test{path}"));
-            let request = request.header("content-type", "application/json").body(()).expect("a request");
-            let mut requests = requests.ready().await.expect("the connection lasts");
-            let (response, mut sending) = requests.send_request(request, body.is_empty()).expect("sent");
-            if !body.is_empty() {
-                sending.send_data(Bytes::from(body), true).expect("sent");
-            }
-            let response = response.await.expect("answered");
-            let (status, version) = (response.status().as_u16(), response.version());
-            let mut body = response.into_body();
-            let mut bytes = Vec::new();
-            while let Some(part) = body.data().await {
-                let part = part.expect("a part of the body");
-                let _ = body.flow_control().release_capacity(part.len());
-                bytes.extend_from_slice(&part);
-            }
-            let body: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-            (number, status, version, body)
-        }
+    let port = server.port();
+    let mute = |said: &'static str| async move {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("somebody listens");
+        stream.write_all(said.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "after {said:?} it is still there");
     };
-    for (number, status, version, body) in join_all((0..30).map(send)).await {
-        assert_eq!(version, http::Version::HTTP_2);
-        match number % 3 {
-            0 => assert_eq!((status, body["total"].as_i64()), (200, Some(0))),
-            1 => assert_eq!((status, &body["error"]["code"]), (404, &json!("NOT_FOUND"))),
-            _ => assert!(status == 200 && body["access_token"].is_string(), "{body}"),
-        }
-    }
+    let half = "POST /api/auth/login HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    join_all(["", "P", "PRI * HTTP/2.0\r\n\r\nS", "GET /health HTTP/1.1\r\nhost: x\r\n", half].map(mute)).await;
+}
+
+/// An address that somebody else registered first becomes an administrator's, without them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_password_ends_what_was_begun_with_the_old_one() {
+    let store = Store::fresh().await;
+    let server = Server::start(&store).await;
+    let account = json!({"email": "boss@maepyo.test", "password": "a-squatters-password", "name": "Squatter"});
+    let register = server.client().attempt("POST", "/api/auth/register", None, Some(&account)).await;
+    assert_eq!(register.expect("the server answers").status, 200);
+    let login = server.client().attempt("POST", "/api/auth/login", None, Some(&account)).await;
+    let old = login.expect("the server answers").json()["refresh_token"].as_str().expect("a token").to_owned();
+    server.kill();
+    let mut create = maepyo(&store);
+    create.args(["admin", "create", "--email", "boss@maepyo.test", "--password", "a-password-of-the-boss"]);
+    let made = create.output().expect("the program can be run");
+    assert!(made.status.success(), "{}", said(&made));
+    let server = Server::start(&store).await;
+    let body = json!({ "refresh_token": old });
+    let house = server.client().attempt("POST", "/api/auth/refresh", None, Some(&body)).await;
+    assert_eq!(house.expect("the server answers").status, 401);
+    let sail = server.client().request("POST", "/auth/refresh").bearer_auth(&old);
+    assert_eq!(read(sail).await.expect("the server answers").status, 401);
+    let login = json!({"email": "boss@maepyo.test", "password": "a-password-of-the-boss"});
+    let login = server.client().attempt("POST", "/api/auth/login", None, Some(&login)).await;
+    let body = json!({"refresh_token": login.expect("the server answers").json()["refresh_token"]});
+    let renewed = server.client().attempt("POST", "/api/auth/refresh", None, Some(&body)).await;
+    assert_eq!(renewed.expect("the server answers").status, 200);
 }

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
-use desk::Stopped;
-use engine::people::{AdoptUser, Role};
+use desk::{Stopped, Unavailable};
+use engine::people::{AdoptUser, Role, User};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Uri};
@@ -91,6 +91,19 @@ pub async fn of_token(token: &str, state: &AppState) -> Result<Caller, Fault> {
         state.tokens.remember_known(caller.user);
     }
     Ok(caller)
+}
+
+/// Whom a refresh token gives new access tokens; `None` where it counts no more: its time is up, it was revoked, or its
+/// user has another password since.
+///
+/// # Errors
+/// [`Unavailable`].
+pub async fn renewed_by(token: &str, state: &AppState) -> Result<Option<User>, Unavailable> {
+    let Some(read) = state.tokens.read_refresh(token, state.desk.now()) else { return Ok(None) };
+    if state.desk.token_revoked(read.token).await? {
+        return Ok(None);
+    }
+    Ok(state.desk.user(read.user).await?.filter(|user| read.is_of(user)))
 }
 
 /// The bearer token of a request, as it came; `None` where it has none.

@@ -9,6 +9,7 @@ use engine::people::{Role, User};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::ids;
 
@@ -68,6 +69,9 @@ struct Claims {
     nbf: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
+    /// Of a refresh token: under which password it was given.
+    #[serde(rename = "pwd", default, skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
 }
 
 /// An access token that counts.
@@ -79,7 +83,7 @@ pub struct Access {
     pub foreign: bool,
 }
 
-/// A refresh token that counts, unless it was revoked.
+/// A refresh token that counts, unless it was revoked or its user has another password now.
 #[derive(Debug, Clone)]
 pub struct Refresh {
     /// Whose it is.
@@ -88,6 +92,15 @@ pub struct Refresh {
     pub token: u128,
     /// When it runs out.
     pub expires_at: Time,
+    password: Option<String>,
+}
+
+impl Refresh {
+    /// Whether it was given to this user under the password of now. A new password ends what was begun with the old one.
+    #[must_use]
+    pub fn is_of(&self, user: &User) -> bool {
+        self.user == user.id && self.password.as_ref() == Some(&password_mark(user))
+    }
 }
 
 /// Signs and reads tokens.
@@ -177,7 +190,8 @@ impl Tokens {
             return None;
         }
         let token = ids::parse_uuid(claims.jti.as_deref()?)?;
-        Some(Refresh { user: claims.user()?, token, expires_at: claims.expires_at() })
+        let (user, expires_at) = (claims.user()?, claims.expires_at());
+        Some(Refresh { user, token, expires_at, password: claims.password })
     }
 
     /// Whether this person is there, as far as is remembered.
@@ -214,10 +228,17 @@ impl Tokens {
             exp: now.seconds() + seconds,
             nbf: 0,
             jti: Some(ids::uuid(random())),
+            password: (kind == Kind::Refresh).then(|| password_mark(user)),
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .expect("claims of strings and numbers always encode under an HMAC key")
     }
+}
+
+/// Tells one password of a user from the next, and nothing of either: the hash it is made of has a salt of its own.
+fn password_mark(user: &User) -> String {
+    let digest = Sha256::digest(user.password_hash.as_deref().unwrap_or_default());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The end of a token that names none, in seconds.
@@ -310,6 +331,23 @@ mod tests {
         assert!(tokens.read_refresh(&access, NOW).is_none());
         let read = tokens.read_refresh(&refresh, NOW).expect("counts");
         assert_eq!((read.user, read.expires_at), (user().id, later(7200)));
+    }
+
+    #[test]
+    fn a_refresh_token_ends_with_the_password_it_was_given_under() {
+        let read = tokens().read_refresh(&tokens().refresh(&user(), NOW), NOW).expect("counts");
+        assert!(read.is_of(&user()));
+        let changed = User { password_hash: Some("another".to_owned()), ..user() };
+        assert!(!read.is_of(&changed));
+        assert!(!read.is_of(&User { id: UserId(99), ..user() }), "nor is it anybody else's");
+        let before = serde_json::json!({
+            "iss": ISSUER, "userId": ids::uuid(user().id.0), "type": "refresh", "exp": 1_800_000_000, "jti": ids::uuid(1),
+        });
+        let token = foreign(Header::default(), &before, b"a secret of the tests");
+        assert!(
+            !tokens().read_refresh(&token, NOW).expect("counts").is_of(&user()),
+            "one that does not say under which"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,10 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use hyper::body::Incoming;
 use hyper::header::EXPECT;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
@@ -78,33 +78,48 @@ async fn attend(
     drain: Duration,
     mut stop: watch::Receiver<bool>,
 ) -> bool {
-    let graceful = GracefulShutdown::new();
-    let server = Arc::new(builder());
+    // Each connection has a copy of the one end; the other hears when the last of them is gone.
+    let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
+    let server = builder();
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &room) => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let Some((stream, address, permit)) = accepted else { continue };
         let router = router.clone();
         let service = hyper::service::service_fn(move |request| answer(router.clone(), address, request));
-        let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let connection = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let (open, mut stop) = (open.clone(), stop.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%address, error, "connection ended");
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stopped(&mut stop) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%address, %error, "connection ended");
             }
-            drop(permit);
+            drop((permit, open));
         });
     }
-    drop(listener);
-    tokio::time::timeout(drain, graceful.shutdown()).await.is_ok()
+    drop((listener, open));
+    tokio::time::timeout(drain, all_closed.recv()).await.is_ok()
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250).keep_alive_interval(HEADER_READ_TIMEOUT);
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Whoever was to say so is gone: that says it too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// HTTP/1.1 only: nobody agrees on HTTP/2 without TLS, and to find out which of them a client speaks one has to wait for what
+/// it says, with nothing that ends the wait.
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
     builder
 }
 

@@ -138,12 +138,8 @@ impl FromRequestParts<AppState> for Refreshing {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let invalid = || ApiError::unauthorized("the refresh token is not valid");
-        let token = caller::bearer_of(&parts.headers);
-        let token = token.and_then(|token| state.tokens.read_refresh(token, state.desk.now())).ok_or_else(invalid)?;
-        if state.desk.token_revoked(token.token).await? {
-            return Err(invalid());
-        }
-        Ok(Self(state.desk.user(token.user).await?.ok_or_else(invalid)?))
+        let token = caller::bearer_of(&parts.headers).ok_or_else(invalid)?;
+        Ok(Self(caller::renewed_by(token, state).await?.ok_or_else(invalid)?))
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::errors::{ApiError, ReadProblems, WriteProblems, act, ok};
-use crate::caller::Caller;
+use crate::caller::{self, Caller};
 use crate::email::is_email;
 use crate::names::is_name;
 use crate::once::{self, Posted};
@@ -200,11 +200,7 @@ struct Renewed {
     responses((status = 200, description = "A new access token", body = Renewed), ReadProblems, WriteProblems)
 )]
 async fn refresh(State(state): State<AppState>, posted: Posted<RefreshToken>) -> Result<Response, ApiError> {
-    let token = read(&state, &posted.body)?;
-    if state.desk.token_revoked(token.token).await? {
-        return Err(invalid());
-    }
-    let user = state.desk.user(token.user).await?.ok_or_else(invalid)?;
+    let user = caller::renewed_by(&posted.body.refresh_token, &state).await?.ok_or_else(invalid)?;
     let renewed = Renewed {
         access_token: state.tokens.access(&user, state.desk.now()),
         token_type: "bearer",
@@ -227,13 +223,10 @@ struct SignedOut {
     responses((status = 200, description = "Signed out", body = SignedOut), ReadProblems, WriteProblems)
 )]
 async fn logout(State(state): State<AppState>, posted: Posted<RefreshToken>) -> Result<Response, ApiError> {
-    let Refresh { token, expires_at, .. } = read(&state, &posted.body)?;
+    let read = state.tokens.read_refresh(&posted.body.refresh_token, state.desk.now());
+    let Refresh { token, expires_at, .. } = read.ok_or_else(invalid)?;
     let command = RevokeToken { token, expires_at };
     act(&state, &posted.attempt, command, |()| SignedOut { revoked: true }).await
-}
-
-fn read(state: &AppState, body: &RefreshToken) -> Result<Refresh, ApiError> {
-    state.tokens.read_refresh(&body.refresh_token, state.desk.now()).ok_or_else(invalid)
 }
 
 fn invalid() -> ApiError {
