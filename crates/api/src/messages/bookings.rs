@@ -88,10 +88,15 @@ async fn of_reservation(state: &AppState, id: ReservationId, stage: Stage) -> Re
     let Some(found) = Found::look(state, id).await? else { return Ok(Vec::new()) };
     let about = found.about(state);
     if stage == Stage::Cancelled {
-        let refund = match found.reservation.standing {
-            Standing::Cancelled { refund, .. } => refund,
-            Standing::Pending { .. } | Standing::Confirmed { .. } | Standing::Expired { .. } => Won::ZERO,
+        let (refund, paid) = match found.reservation.standing {
+            Standing::Cancelled { refund, tender, .. } => (refund, tender.is_some()),
+            Standing::Pending { .. } | Standing::Confirmed { .. } | Standing::Expired { .. } => (Won::ZERO, false),
         };
+        // Who gives a hold up knows, and was told nothing of it before. Otherwise it would be a way of having any number
+        // of messages sent, for nothing, to any address that somebody says is theirs.
+        if !paid && found.event.status != EventStatus::Cancelled {
+            return Ok(Vec::new());
+        }
         return Ok(about.drafts(Template::BookingCancelled, "", money("refund_amount", refund)));
     }
     let total = money("amount", found.reservation.total);

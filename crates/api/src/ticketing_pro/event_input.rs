@@ -1,7 +1,7 @@
 //! Events as organizers write them.
 
 use desk::Time;
-use engine::catalogue::layout::{self, MOST_SEATS, SeatRow};
+use engine::catalogue::layout::{self, MOST_SEATS, Part, SeatRow};
 use engine::catalogue::{Billing, Event, NewOffer, NewTicketType};
 use engine::money::Won;
 use serde::{Deserialize, Deserializer};
@@ -230,6 +230,8 @@ impl SeatingInput {
     fn rows(&self) -> Result<Vec<SeatRow>, ApiError> {
         let (mut rows, mut seats) = (Vec::new(), 0);
         for own in &self.sections {
+            // Each of its rows has a copy.
+            Part::Section.check(&own.name).map_err(|issue| ApiError::field("seating.sections.name", issue))?;
             let count = in_range("seating.sections.rows", own.rows, MOST_SEATS)?;
             let per_row = in_range("seating.sections.seats_per_row", own.seats_per_row, MOST_SEATS)?;
             let price = won("seating.sections.price", own.price)?;
@@ -322,6 +324,15 @@ pub(super) mod tests {
         let body: serde_json::Value = serde_json::from_slice(&error.body("/", Time::NEVER)).expect("JSON");
         assert_eq!(error.status(), 422, "{body}");
         body["error"]["details"]["field"].as_str().expect("a field").to_owned()
+    }
+
+    #[test]
+    fn a_name_of_a_section_is_looked_at_before_each_of_its_rows_has_it() {
+        let mut event = whole();
+        let section = serde_json::json!({"name": "n".repeat(51), "rows": 200_000, "seats_per_row": 1, "price": 1});
+        event["seating"] = serde_json::json!({"sections": [section]});
+        let seating = input(event).seating.expect("a seating");
+        assert_eq!(wrong_field(&seating.rows().expect_err("too long")), "seating.sections.name");
     }
 
     #[test]
