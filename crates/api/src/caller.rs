@@ -134,17 +134,32 @@ async fn adopt(caller: &Caller, state: &AppState) -> Result<(), Fault> {
 
 /// The address a request came from: the peer's, or behind a trusted proxy the last one of `X-Forwarded-For` that
 /// is not itself a trusted proxy's.
+///
+/// Each proxy adds at the end who came to it, so the list is read from there. What cannot be read ends it: further left
+/// stands whatever the client wrote.
 #[must_use]
 pub fn address(headers: &HeaderMap, extensions: &Extensions, trusted: &[IpAddr]) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    if !trusted.contains(&peer) {
-        return peer;
+    let lists = headers.get_all("x-forwarded-for").into_iter().rev();
+    let mut hops = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b',').rev()).map(hop);
+    let mut known = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+    while trusted.contains(&known)
+        && let Some(Some(before)) = hops.next()
+    {
+        known = before;
     }
-    let forwarded = headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<IpAddr> =
-        forwarded.flat_map(|list| list.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-    hops.into_iter().rev().map(|hop| hop.to_canonical()).find(|hop| !trusted.contains(hop)).unwrap_or(peer)
+    known
+}
+
+/// The address of an entry of `X-Forwarded-For`. Some proxies write a port with it, and one of IPv6 in brackets.
+fn hop(entry: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(entry).ok()?.trim();
+    let bracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let address = match bracketed {
+        Some(inside) => IpAddr::V6(inside.parse().ok()?),
+        None => text.parse::<IpAddr>().or_else(|_| text.parse::<SocketAddr>().map(|own| own.ip())).ok()?,
+    };
+    Some(address.to_canonical())
 }
 
 /// The path a client asked for, whatever it was rewritten to.
@@ -155,27 +170,59 @@ pub fn path<'a>(extensions: &'a Extensions, uri: &'a Uri) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
 
+    fn read(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    /// The address of a request that came from a peer with these lists, with one proxy that is trusted.
+    fn from(peer: &str, lists: &[&[u8]]) -> String {
+        let name = HeaderName::from_static("x-forwarded-for");
+        let named = |list: &&[u8]| (name.clone(), HeaderValue::from_bytes(list).expect("a header"));
+        let headers: HeaderMap = lists.iter().map(named).collect();
+        let mut extensions = Extensions::new();
+        extensions.insert(ConnectInfo(SocketAddr::new(read(peer), 1)));
+        address(&headers, &extensions, &[read("10.0.0.1")]).to_string()
+    }
+
     #[test]
     fn only_a_trusted_proxy_is_believed() {
-        let proxy: IpAddr = "10.0.0.1".parse().expect("an address");
-        let client: IpAddr = "203.0.113.7".parse().expect("an address");
-        let from = |peer: IpAddr, forwarded: &'static str| {
-            let headers = HeaderMap::from_iter([(
-                "x-forwarded-for".parse().expect("a name"),
-                HeaderValue::from_static(forwarded),
-            )]);
-            let mut extensions = Extensions::new();
-            extensions.insert(ConnectInfo(SocketAddr::new(peer, 1)));
-            address(&headers, &extensions, &[proxy])
-        };
-        assert_eq!(from(client, "1.2.3.4"), client, "a forged header changes nothing");
-        assert_eq!(from(proxy, "1.2.3.4, 203.0.113.7"), client, "what the proxy itself saw counts");
-        assert_eq!(from(proxy, "203.0.113.7, 10.0.0.1"), client);
-        assert_eq!(from(proxy, "nonsense"), proxy);
+        assert_eq!(from("203.0.113.7", &[b"1.2.3.4"]), "203.0.113.7", "a forged header changes nothing");
+        assert_eq!(from("10.0.0.1", &[b"1.2.3.4, 203.0.113.7"]), "203.0.113.7", "what the proxy itself saw counts");
+        assert_eq!(from("10.0.0.1", &[b"1.2.3.4", b"203.0.113.7"]), "203.0.113.7", "in a header of its own too");
+        assert_eq!(from("10.0.0.1", &[b"203.0.113.7, 10.0.0.1"]), "203.0.113.7");
+        assert_eq!(from("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_proxy_may_write_ports_and_brackets() {
+        for (list, address) in [
+            (&b"1.2.3.4, 203.0.113.7:50123"[..], "203.0.113.7"),
+            (b"1.2.3.4, [2001:db8::7]:50123", "2001:db8::7"),
+            (b"1.2.3.4, [2001:db8::7]", "2001:db8::7"),
+            (b"1.2.3.4,2001:db8::7 ", "2001:db8::7"),
+            (b"1.2.3.4, [::ffff:203.0.113.7]:50123", "203.0.113.7"),
+            (b"203.0.113.7:50123, 10.0.0.1:443", "203.0.113.7"),
+        ] {
+            assert_eq!(from("10.0.0.1", &[list]), address, "{}", String::from_utf8_lossy(list));
+        }
+    }
+
+    #[test]
+    fn what_stands_left_of_something_unreadable_is_not_believed() {
+        for list in ["nonsense", "1.2.3.4, unknown", "1.2.3.4, [203.0.113.7]", "1.2.3.4, 203.0.113.7:", "1.2.3.4,"] {
+            assert_eq!(from("10.0.0.1", &[list.as_bytes()]), "10.0.0.1", "{list}");
+        }
+        assert_eq!(
+            from("10.0.0.1", &[b"1.2.3.4, nonsense, 203.0.113.7"]),
+            "203.0.113.7",
+            "further left it is no matter"
+        );
+        assert_eq!(from("10.0.0.1", &[b"1.2.3.4", b"\xff"]), "10.0.0.1");
+        assert_eq!(from("10.0.0.1", &[b"1.2.3.4", b"\xff, 203.0.113.7"]), "203.0.113.7");
     }
 
     #[test]
