@@ -34,7 +34,7 @@ files! {
 }
 
 files! {
-    sail: auth, closed_top_up, idempotency, lapse, passes, passwords, payment, points, queue, reserve, seats, sold_out, tokens,
+    sail: auth, closed_top_up, idempotency, lapse, passes, passwords, payment, points, queue, rate_limits, reserve, seats, sold_out, tokens,
 }
 
 files! {

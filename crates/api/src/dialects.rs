@@ -124,8 +124,9 @@ impl Dialect {
     pub(crate) fn limits(self, per_minute: &PerMinute) -> Vec<Rule> {
         match self {
             Self::TicketingPro => ticketing_pro::limits(per_minute),
+            Self::Sail => sail::limits(per_minute),
             // Their clients know of none: where there is a line, it is the limit.
-            Self::Movie | Self::Concert | Self::Sail | Self::Tiketi => Vec::new(),
+            Self::Movie | Self::Concert | Self::Tiketi => Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -28,9 +29,9 @@ const MOST_CLIENTS: usize = 65_536;
 /// How many requests a minute a client may send; 0 for as many as it likes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct PerMinute {
-    /// `POST /api/auth/login`
+    /// `POST /api/auth/login` and `POST /auth/login`, together
     pub login: u32,
-    /// `POST /api/auth/register`
+    /// `POST /api/auth/register` and `POST /auth/register`, together
     pub register: u32,
     /// `POST /api/bookings`
     pub bookings: u32,
@@ -56,6 +57,33 @@ pub struct Rule {
     pub path: &'static str,
     /// How many requests a minute; 0 for as many as one likes.
     pub per_minute: u32,
+    /// What is counted.
+    pub counted: Counted,
+}
+
+impl Rule {
+    /// For a path where one signs in.
+    #[must_use]
+    pub fn login(path: &'static str, per_minute: &PerMinute) -> Self {
+        Self { method: Method::POST, path, per_minute: per_minute.login, counted: Counted::Logins }
+    }
+
+    /// For a path where one registers.
+    #[must_use]
+    pub fn registration(path: &'static str, per_minute: &PerMinute) -> Self {
+        Self { method: Method::POST, path, per_minute: per_minute.register, counted: Counted::Registrations }
+    }
+}
+
+/// What a rule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// The requests for its path, of each client.
+    Requests,
+    /// Attempts to sign in at any path, of each address: who guesses passwords may have as many tokens as he likes.
+    Logins,
+    /// Registrations at any path, of each address: each makes another token.
+    Registrations,
 }
 
 /// A client: the person who is signed in, else an address.
@@ -77,7 +105,8 @@ struct Window {
 /// A rule and what was asked of it.
 struct Limit {
     rule: Rule,
-    windows: Mutex<Windows>,
+    /// One for all rules that count the same.
+    windows: Arc<Mutex<Windows>>,
 }
 
 /// The minutes of all clients.
@@ -85,6 +114,12 @@ struct Windows {
     by_client: HashMap<Client, Window>,
     /// When those that are over are forgotten next, which takes a look at all of them.
     tidied: Time,
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        Self { by_client: HashMap::new(), tidied: Time::NEVER }
+    }
 }
 
 /// The limits in force.
@@ -104,9 +139,14 @@ impl Limits {
     /// Limits by these rules.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
-        let windows = || Mutex::new(Windows { by_client: HashMap::new(), tidied: Time::NEVER });
-        let in_force = rules.into_iter().filter(|rule| rule.per_minute > 0);
-        Self(in_force.map(|rule| Limit { rule, windows: windows() }).collect())
+        let mut limits: Vec<Limit> = Vec::new();
+        for rule in rules.into_iter().filter(|rule| rule.per_minute > 0) {
+            let alone = rule.counted == Counted::Requests;
+            let same = limits.iter().find(|own| !alone && own.rule.counted == rule.counted);
+            let windows = same.map(|own| own.windows.clone()).unwrap_or_default();
+            limits.push(Limit { rule, windows });
+        }
+        Self(limits)
     }
 
     fn of(&self, method: &Method, path: &str) -> Option<&Limit> {
@@ -170,7 +210,7 @@ fn seconds_up(microseconds: i64) -> u64 {
 pub async fn enforce(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let Some(limit) = state.limits.of(request.method(), path) else { return next.run(request).await };
-    let client = client(request.headers(), request.extensions(), &state).await;
+    let client = client(limit.rule.counted, request.headers(), request.extensions(), &state).await;
     let now = state.desk.now();
     let verdict = limit.check(client, now);
     let response = match verdict.allowed {
@@ -188,11 +228,13 @@ fn with_headers(mut response: Response, verdict: Verdict) -> Response {
     response
 }
 
-async fn client(headers: &HeaderMap, extensions: &Extensions, state: &AppState) -> Client {
-    match caller::identify(headers, extensions, state).await {
-        Ok(MaybeCaller(Some(caller))) => Client::User(caller.user),
-        _ => Client::Address(network(caller::address(headers, extensions, &state.settings.trusted_proxies))),
+async fn client(counted: Counted, headers: &HeaderMap, extensions: &Extensions, state: &AppState) -> Client {
+    if counted == Counted::Requests
+        && let Ok(MaybeCaller(Some(caller))) = caller::identify(headers, extensions, state).await
+    {
+        return Client::User(caller.user);
     }
+    Client::Address(network(caller::address(headers, extensions, &state.settings.trusted_proxies)))
 }
 
 /// An IPv6 client has a whole /64 of addresses to itself, so they count as one.
@@ -214,7 +256,7 @@ mod tests {
     }
 
     fn limits() -> Limits {
-        let rule = |method, path, per_minute| Rule { method, path, per_minute };
+        let rule = |method, path, per_minute| Rule { method, path, per_minute, counted: Counted::Requests };
         Limits::new([rule(Method::POST, "/a", 3), rule(Method::GET, "/list", 3), rule(Method::GET, "/free", 0)])
     }
 
@@ -262,6 +304,19 @@ mod tests {
         }
         assert!(!limit(&limits).check(Client::User(UserId(1)), START).allowed);
         assert!(limit(&limits).check(Client::User(UserId(2)), START).allowed);
+    }
+
+    #[test]
+    fn passwords_are_counted_together_whatever_the_path_and_registrations_by_themselves() {
+        let usual = &PerMinute { login: 2, register: 1, ..PerMinute::USUAL };
+        let rules = [Rule::login("/a", usual), Rule::registration("/b", usual), Rule::login("/c", usual)];
+        let limits = Limits::new(rules);
+        let client = Client::Address(IpAddr::from([192, 0, 2, 1]));
+        let allowed = |path| limits.of(&Method::POST, path).expect("a rule").check(client, START).allowed;
+        assert!(allowed("/a") && allowed("/c"));
+        assert!(!allowed("/a") && !allowed("/c"));
+        assert!(allowed("/b"));
+        assert!(!allowed("/b"));
     }
 
     #[test]

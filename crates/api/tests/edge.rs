@@ -391,6 +391,25 @@ async fn limits_count_down_and_refuse_with_the_time_to_wait() {
 }
 
 #[tokio::test]
+async fn neither_tokens_nor_another_door_give_more_tries_at_a_password() {
+    let edge = Edge::open(|settings| settings.rate_limits = true).await;
+    let account = json!({"email": "nobody", "password": "a wrong password", "name": "x"});
+    for (paths, tries) in [(["/api/auth/login", "/auth/login"], 10), (["/api/auth/register", "/auth/register"], 5)] {
+        for number in 0..tries {
+            let token = edge.person(&format!("{tries}-{number}@example.com"), Role::User).await;
+            let answer = edge.post(paths[number % 2], &token, &account).await;
+            assert!(answer.status.is_client_error() && answer.status != 429, "{}", answer.status);
+            assert_eq!(answer.header("x-ratelimit-remaining"), Some(&*(tries - number - 1).to_string()));
+        }
+        let token = edge.person(&format!("{tries}@example.com"), Role::User).await;
+        assert_eq!(edge.post(paths[0], &token, &account).await.error(429).0, "RATE_LIMIT_EXCEEDED");
+        let refused = edge.post(paths[1], &token, &account).await;
+        assert_eq!(refused.json()["statusCode"], 429);
+        assert!(refused.header("retry-after").is_some());
+    }
+}
+
+#[tokio::test]
 async fn a_person_of_a_foreign_token_is_made_on_first_sight() {
     let edge = Edge::open(|_| ()).await;
     let id = api::ids::uuid(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);

@@ -11,10 +11,12 @@ mod wire;
 pub(crate) use errors::envelope;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::limits::{self, PerMinute, Rule};
 use crate::once::Keys;
 use crate::settle::Settle;
 use crate::state::AppState;
@@ -29,12 +31,21 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(payment::routes())
 }
 
+/// How often what may be asked: passwords are those of the house.
+pub(crate) fn limits(per_minute: &PerMinute) -> Vec<Rule> {
+    vec![Rule::login("/auth/login", per_minute), Rule::registration("/auth/register", per_minute)]
+}
+
 /// The routes with the layers of this dialect.
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(errors::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: errors::envelope };
-    routes.layer((settle, CatchPanicLayer::custom(errors::panicked)))
+    let caught = CatchPanicLayer::custom(errors::panicked);
+    match state.settings.rate_limits {
+        true => routes.layer((settle, from_fn_with_state(state.clone(), limits::enforce), caught)),
+        false => routes.layer((settle, caught)),
+    }
 }
 
 /// The description of the routes.

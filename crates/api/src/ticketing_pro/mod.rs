@@ -39,7 +39,7 @@ use utoipa_axum::router::OpenApiRouter;
 use self::errors::Envelope;
 use crate::around::AroundLayer;
 use crate::fault::Fault;
-use crate::limits::{self, PerMinute, Rule};
+use crate::limits::{self, Counted, PerMinute, Rule};
 use crate::once::Keys;
 use crate::settle::Settle;
 use crate::state::AppState;
@@ -63,10 +63,10 @@ fn routes() -> OpenApiRouter<AppState> {
 
 /// How often what may be asked.
 pub(crate) fn limits(per_minute: &PerMinute) -> Vec<Rule> {
-    let rule = |method, path, per_minute| Rule { method, path, per_minute };
+    let rule = |method, path, per_minute| Rule { method, path, per_minute, counted: Counted::Requests };
     vec![
-        rule(Method::POST, "/api/auth/login", per_minute.login),
-        rule(Method::POST, "/api/auth/register", per_minute.register),
+        Rule::login("/api/auth/login", per_minute),
+        Rule::registration("/api/auth/register", per_minute),
         rule(Method::POST, "/api/bookings", per_minute.bookings),
         rule(Method::POST, "/api/payment/create-intent", per_minute.create_intent),
         rule(Method::GET, "/api/events", per_minute.events),
