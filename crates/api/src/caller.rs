@@ -1,6 +1,7 @@
 //! Who calls: the bearer token of a request, read once however many ask.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
@@ -162,6 +163,35 @@ fn hop(entry: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
+/// The network a request came from: what one client has to itself. An IPv6 client has a whole /64 of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// That of a request.
+    #[must_use]
+    pub fn of(headers: &HeaderMap, extensions: &Extensions, state: &AppState) -> Self {
+        address(headers, extensions, &state.settings.trusted_proxies).into()
+    }
+}
+
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self(address),
+            IpAddr::V6(own) => Self(IpAddr::V6(Ipv6Addr::from_bits(own.to_bits() >> 64 << 64))),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Network {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers, &parts.extensions, state))
+    }
+}
+
 /// The path a client asked for, whatever it was rewritten to.
 #[must_use]
 pub fn path<'a>(extensions: &'a Extensions, uri: &'a Uri) -> &'a str {
@@ -223,6 +253,14 @@ mod tests {
         );
         assert_eq!(from("10.0.0.1", &[b"1.2.3.4", b"\xff"]), "10.0.0.1");
         assert_eq!(from("10.0.0.1", &[b"1.2.3.4", b"\xff, 203.0.113.7"]), "203.0.113.7");
+    }
+
+    #[test]
+    fn a_whole_ipv6_network_is_one_client() {
+        let network = |text: &str| Network::from(read(text));
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:2"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
     }
 
     #[test]

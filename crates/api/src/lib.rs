@@ -9,6 +9,7 @@
 //! | [`once`], [`settle`], [`seal`], [`body`], [`query`], [`fault`], [`envelope`] | how a request is read, once, and what may be wrong with it |
 //! | [`ids`], [`clock`], [`calendar`], [`money`], [`seat_pages`] | values as they go over the wire |
 //! | [`around`], [`limits`], [`cors`], [`observe`] | layers: what they are made of, rate limits, web front ends, log and metrics |
+//! | [`shares`] | how much of something one client has at once |
 //! | [`gateway`], [`tickets`] | who takes the money; what lets people in |
 //! | [`indexing`] | keeps the search index true to the store |
 //! | [`messages`], [`webhooks`] | who is told of what happened |
@@ -48,6 +49,7 @@ pub mod sail;
 pub mod seal;
 pub mod seat_pages;
 pub mod settle;
+pub mod shares;
 pub mod slash;
 pub mod state;
 pub mod ticketing_pro;

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::errors::{ApiError, Problems, Unknown, WriteProblems, act, answer};
+use crate::caller::Network;
 use crate::email::is_email;
 use crate::once::{self, Bare, Posted};
 use crate::state::AppState;
@@ -75,7 +76,7 @@ impl Session {
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     responses((status = 201, description = "The new account's tokens", body = Session), Problems, WriteProblems)
 )]
-async fn register(State(state): State<AppState>, posted: Posted<Account>) -> Result<Response, ApiError> {
+async fn register(State(state): State<AppState>, from: Network, posted: Posted<Account>) -> Result<Response, ApiError> {
     let Posted { body, attempt } = posted;
     body.check(&state)?;
     // Before the hash is computed: that is what a repeated registration would cost.
@@ -83,7 +84,7 @@ async fn register(State(state): State<AppState>, posted: Posted<Account>) -> Res
         return Ok(answer);
     }
     let password_hash = match body.password {
-        Some(password) => Some(state.passwords.hash(password).await?),
+        Some(password) => Some(state.passwords.hash(password, from).await?),
         None => None,
     };
     let name = body.email.trim().split('@').next().unwrap_or_default().to_owned();
@@ -98,14 +99,14 @@ async fn register(State(state): State<AppState>, posted: Posted<Account>) -> Res
     params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses((status = 200, description = "The account's tokens", body = Session), Problems, Unknown, WriteProblems)
 )]
-async fn login(State(state): State<AppState>, posted: Posted<Account>) -> Result<Response, ApiError> {
+async fn login(State(state): State<AppState>, from: Network, posted: Posted<Account>) -> Result<Response, ApiError> {
     let Posted { body, attempt } = posted;
     body.check(&state)?;
     if let Some(answer) = once::replayed(&state, &attempt).await? {
         return Ok(answer);
     }
     let user = state.desk.user_by_email(&body.email).await?.ok_or(Refusal::UserUnknown)?;
-    if !may_enter(&user, body.password, &state).await? {
+    if !may_enter(&user, body.password, from, &state).await? {
         return Err(ApiError::unauthorized("this account cannot be entered so"));
     }
     let session = answer(StatusCode::OK, &Session::of(&user, &state));
@@ -114,11 +115,11 @@ async fn login(State(state): State<AppState>, posted: Posted<Account>) -> Result
 
 /// An account with a password is entered by it. One without stands open to its address alone, where that is allowed
 /// and nobody but a buyer comes of it: who signs in at another service has no password here, whatever the role.
-async fn may_enter(user: &User, password: Option<String>, state: &AppState) -> Result<bool, ApiError> {
+async fn may_enter(user: &User, password: Option<String>, from: Network, state: &AppState) -> Result<bool, ApiError> {
     match (&user.password_hash, password) {
         (None, _) => Ok(state.settings.sail_passwordless && user.role == Role::User),
         (Some(_), None) => Ok(false),
-        (Some(stored), Some(password)) => Ok(state.passwords.verify(password, Some(stored.clone())).await?),
+        (Some(stored), Some(password)) => Ok(state.passwords.verify(password, Some(stored.clone()), from).await?),
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::errors::{ApiError, ReadProblems, WriteProblems, act, ok};
-use crate::caller::{self, Caller};
+use crate::caller::{self, Caller, Network};
 use crate::email::is_email;
 use crate::names::is_name;
 use crate::once::{self, Posted};
@@ -92,7 +92,11 @@ impl From<&User> for Account {
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     responses((status = 200, description = "The new account", body = Account), ReadProblems, WriteProblems)
 )]
-async fn register(State(state): State<AppState>, posted: Posted<NewAccount>) -> Result<Response, ApiError> {
+async fn register(
+    State(state): State<AppState>,
+    from: Network,
+    posted: Posted<NewAccount>,
+) -> Result<Response, ApiError> {
     let Posted { body, attempt } = posted;
     body.check()?;
     // Before the hash is computed: that is what a repeated registration would cost.
@@ -101,7 +105,7 @@ async fn register(State(state): State<AppState>, posted: Posted<NewAccount>) -> 
     }
     let command = RegisterUser {
         email: body.email,
-        password_hash: Some(state.passwords.hash(body.password).await?),
+        password_hash: Some(state.passwords.hash(body.password, from).await?),
         name: body.name.trim().to_owned(),
         phone: body.phone_number,
         role: Role::User,
@@ -145,7 +149,11 @@ struct SessionUser {
     params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses((status = 200, description = "Tokens", body = Session), ReadProblems, WriteProblems)
 )]
-async fn login(State(state): State<AppState>, posted: Posted<Credentials>) -> Result<Response, ApiError> {
+async fn login(
+    State(state): State<AppState>,
+    from: Network,
+    posted: Posted<Credentials>,
+) -> Result<Response, ApiError> {
     let Posted { body: Credentials { email, password }, attempt } = posted;
     // Before the password is looked at, which costs more.
     if let Some(answer) = once::replayed(&state, &attempt).await? {
@@ -153,7 +161,7 @@ async fn login(State(state): State<AppState>, posted: Posted<Credentials>) -> Re
     }
     let user = state.desk.user_by_email(&email).await?;
     let stored = user.as_ref().and_then(|user| user.password_hash.clone());
-    let fits = state.passwords.verify(password, stored).await?;
+    let fits = state.passwords.verify(password, stored, from).await?;
     let user = user.filter(|_| fits).ok_or(ApiError::unauthorized("Incorrect email or password"))?;
     let now = state.desk.now();
     let session = Session {
