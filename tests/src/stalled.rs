@@ -115,12 +115,20 @@ fn frame(text: &str) -> Vec<u8> {
     [&[0x81], &length[..], &[0; 4], text.as_bytes()].concat()
 }
 
+/// Who may be the one whose connection it is: nobody has all of them.
+pub struct Who {
+    /// The admin.
+    pub admin: Login,
+    /// One of those who buy.
+    pub buyer: Login,
+}
+
 /// Has clients stop reading, each opened at a port, by somebody, for an event, while seats of it change: they cost no
 /// memory and are hung up on.
 ///
 /// # Panics
 /// When it is not so.
-pub async fn stop_reading<F>(open: impl Fn(u16, Login, String) -> F)
+pub async fn stop_reading<F>(open: impl Fn(u16, Who, String) -> F)
 where
     F: Future<Output = io::Result<Stalled>>,
 {
@@ -131,7 +139,9 @@ where
     let event = put_seats_on_sale(client, &admin, 10, 20).await;
     let people = client.register_many("busy", 8).await;
     hold_and_give_back(client, &people, &event, ROUNDS.0).await;
-    let stalled = join_all((0..STALLED).map(|_| open(server.port(), admin.clone(), event.id.clone()))).await;
+    let who = |number: usize| Who { admin: admin.clone(), buyer: people[number % people.len()].clone() };
+    let stalled = (0..STALLED).map(|number| open(server.port(), who(number), event.id.clone()));
+    let stalled = join_all(stalled).await;
     let stalled: Vec<Stalled> = stalled.into_iter().map(|own| own.expect("it is let in")).collect();
     let before = server.memory();
     hold_and_give_back(client, &people, &event, ROUNDS.1).await;

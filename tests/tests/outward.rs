@@ -373,5 +373,5 @@ async fn two_servers_send_each_message_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_nobody_reads_is_let_go_and_costs_no_memory() {
-    stop_reading(|port, who, _| async move { Stalled::stream(port, &who).await }).await;
+    stop_reading(|port, who, _| async move { Stalled::stream(port, &who.admin).await }).await;
 }

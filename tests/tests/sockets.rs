@@ -69,5 +69,5 @@ async fn the_official_client_sees_what_happens() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stops_reading_while_seats_change_is_hung_up_on_and_costs_no_memory() {
-    stop_reading(|port, who, event| async move { Stalled::socket(port, &who, &event).await }).await;
+    stop_reading(|port, who, event| async move { Stalled::socket(port, &who.buyer, &event).await }).await;
 }

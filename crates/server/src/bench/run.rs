@@ -251,9 +251,9 @@ impl<'a> Bench<'a> {
         let (event, seat, token) = ground.wish_by_id();
         let clients = usize::from(self.args.sockets);
         // The first makes what all share.
-        let first = self.runtime.block_on(Crowd::gather(server.address, token, event, 1));
+        let first = self.runtime.block_on(Crowd::gather(server.address, &ground.tokens, event, 1));
         let before = server.memory();
-        let mut crowd = self.runtime.block_on(Crowd::gather(server.address, token, event, clients));
+        let mut crowd = self.runtime.block_on(Crowd::gather(server.address, &ground.tokens, event, clients));
         let after = server.memory();
         drop(first);
         let (count, last) = self.runtime.block_on(async {

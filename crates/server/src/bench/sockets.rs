@@ -27,14 +27,14 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Takes so many clients into the room.
-    pub async fn gather(address: SocketAddr, token: &str, event: &str, clients: usize) -> Self {
+    /// Takes so many clients into the room, in turn of the people with these tokens: nobody may have many.
+    pub async fn gather(address: SocketAddr, tokens: &[String], event: &str, clients: usize) -> Self {
         let (entered, mut entering) = mpsc::channel(clients.max(1));
         let (hears, heard) = mpsc::channel(clients.max(1));
         let (stay, home) = watch::channel(());
         let door = Arc::new(Semaphore::new(AT_ONCE));
-        for _ in 0..clients {
-            let client = Script { address, token: token.to_owned(), event: event.to_owned() };
+        for token in tokens.iter().cycle().take(clients) {
+            let client = Script { address, token: token.clone(), event: event.to_owned() };
             let (entered, hears, door, mut home) = (entered.clone(), hears.clone(), door.clone(), home.clone());
             tokio::spawn(async move {
                 let inside = client.enter(&door).await;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{OriginalUri, Request};
 use axum::middleware::map_request;
-use engine::id::EventId;
+use engine::id::{EventId, UserId};
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use socketioxide::extract::{SocketRef, TryData};
@@ -33,13 +33,16 @@ use tokio::sync::Semaphore;
 use self::news::Notices;
 use self::others::Others;
 use self::rooms::{Room, SeatRooms};
-use self::visitor::Visitor;
+use self::visitor::{Place, Visitor};
 use crate::caller;
 use crate::fault::Fault;
+use crate::shares::Shares;
 use crate::state::{AppState, WeakState};
 
 /// The most sockets at once.
 const MOST_SOCKETS: usize = 20_000;
+/// The most of them that are one person's.
+const MOST_SOCKETS_OF_ONE: usize = 20;
 /// The most messages that wait for one socket to read them.
 const MOST_UNREAD: usize = 512;
 /// The longest message a client may send, in bytes.
@@ -52,6 +55,7 @@ pub struct Sockets {
     io: SocketIo,
     service: SocketIoService<Router>,
     room: Arc<Semaphore>,
+    own: Shares<UserId>,
     seats: SeatRooms,
     notices: Notices,
     others: Others,
@@ -72,6 +76,7 @@ impl Default for Sockets {
             io,
             service,
             room: Arc::new(Semaphore::new(MOST_SOCKETS)),
+            own: Shares::new(MOST_SOCKETS_OF_ONE),
             seats: SeatRooms::default(),
             notices: Notices::default(),
             others: Others::default(),
@@ -94,6 +99,11 @@ impl Sockets {
         let service = self.service.clone();
         let routes = Router::new().route_service("/socket.io/", service.clone()).route_service("/socket.io", service);
         routes.layer(map_request(detached))
+    }
+
+    /// A place for one more socket of a person, where there is one.
+    fn place(&self, user: UserId) -> Option<Place> {
+        Some((self.room.clone().try_acquire_owned().ok()?, self.own.take(user)?))
     }
 
     /// The sockets in a room.
@@ -187,10 +197,31 @@ async fn enter(weak: &WeakState, socket: &SocketRef, auth: Option<Auth>) -> Resu
         Fault::Unauthorized => NotLetIn::BadToken,
         _ => NotLetIn::Unavailable,
     })?;
-    let permit = state.sockets.room.clone().try_acquire_owned().map_err(|_| NotLetIn::Full)?;
-    socket.extensions.insert(Arc::new(Visitor::new(caller.user, permit)));
+    let place = state.sockets.place(caller.user).ok_or(NotLetIn::Full)?;
+    socket.extensions.insert(Arc::new(Visitor::new(caller.user, place)));
     // It does not count as connected before this is done.
     socket.join(Room::User(caller.user).to_string());
     wishes::listen(socket, weak);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_takes_the_places_of_others() {
+        let sockets = Sockets::default();
+        let taken = |places: usize| assert_eq!(sockets.room.available_permits(), MOST_SOCKETS - places);
+        let mut places: Vec<Place> =
+            (0..MOST_SOCKETS_OF_ONE).map(|_| sockets.place(UserId(1)).expect("a place")).collect();
+        assert!(sockets.place(UserId(1)).is_none());
+        taken(MOST_SOCKETS_OF_ONE);
+        assert!(sockets.place(UserId(2)).is_some());
+        drop(places.pop());
+        places.extend(sockets.place(UserId(1)));
+        assert_eq!(places.len(), MOST_SOCKETS_OF_ONE);
+        drop(places);
+        taken(0);
+    }
 }

@@ -9,12 +9,17 @@ use engine::id::UserId;
 use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit};
 
+use crate::shares::Share;
+
 /// How fast a client may talk.
 const TALK: Pace = Pace { burst: 30, every: 100_000 };
 /// How fast a client is given snapshots: each is long, and waits in memory until it is read.
 const LOOKS: Pace = Pace { burst: 8, every: 4_000_000 };
 /// The most messages of a client that wait for their turn.
 const MOST_WAITING: u32 = 30;
+
+/// A place among all sockets, and one among those of its person. Given back when it is dropped.
+pub type Place = (OwnedSemaphorePermit, Share<UserId>);
 
 /// One client.
 pub struct Visitor {
@@ -24,8 +29,8 @@ pub struct Visitor {
     waiting: AtomicU32,
     talked: Paid,
     looked: Paid,
-    /// Given back when the socket is gone.
-    _permit: OwnedSemaphorePermit,
+    /// Kept for as long as the socket is there.
+    _place: Place,
 }
 
 /// So many at once, and after that one every so many microseconds (GCRA).
@@ -74,10 +79,10 @@ enum Slot {
 }
 
 impl Visitor {
-    /// A person's socket, with a place among all sockets.
-    pub fn new(user: UserId, permit: OwnedSemaphorePermit) -> Self {
+    /// A person's socket.
+    pub fn new(user: UserId, place: Place) -> Self {
         let (talked, looked) = (Paid::default(), Paid::default());
-        Self { user, turns: Arc::default(), waiting: 0.into(), talked, looked, _permit: permit }
+        Self { user, turns: Arc::default(), waiting: 0.into(), talked, looked, _place: place }
     }
 
     /// Takes a turn for a message that has just arrived; `None` where the client talks too fast.
@@ -132,10 +137,12 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::shares::Shares;
 
     fn visitor() -> Arc<Visitor> {
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("one is free");
-        Arc::new(Visitor::new(UserId(1), permit))
+        let share = Shares::new(1).take(UserId(1)).expect("none is taken");
+        Arc::new(Visitor::new(UserId(1), (permit, share)))
     }
 
     #[tokio::test]
