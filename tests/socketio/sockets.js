@@ -1,14 +1,21 @@
 // Every event of tiketi's sockets, with the official client. Run by tests/tests/sockets.rs.
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { Client, call, event, login, person } from "./stage.js";
 
-const { ADMIN_EMAIL, ADMIN_PASSWORD, FOREIGN_TOKEN, OTHER_BASE, BASE } = process.env;
+const { ADMIN_EMAIL, ADMIN_PASSWORD, FOREIGN_TOKEN, JWT_SECRET, OTHER_BASE, BASE } = process.env;
 const HEARD = { ok: true };
 const tests = [];
 const test = (name, run) => tests.push({ name, run });
 const seatsOf = async (show) => (await call("GET", `/api/v1/seats/events/${show.id}`)).seats.map((seat) => seat.id);
 const reserve = (show, seatIds, token, base) =>
   call("POST", "/api/v1/seats/reserve", { token, body: { eventId: show.id, seatIds }, status: 201, base });
+
+/** A token as another service with the same secret signs it. */
+function signed(claims) {
+  const text = [{ alg: "HS256", typ: "JWT" }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
+  return `${text}.${createHmac("sha256", JWT_SECRET).update(text).digest("base64url")}`;
+}
 
 /** A snapshot of an event's seats, put together from its parts. */
 async function snapshot(client) {
@@ -51,6 +58,22 @@ test("both transports connect, and polling becomes a websocket", async () => {
 test("a user of another service is let in", async () => {
   const foreign = await Client.connected({ token: FOREIGN_TOKEN });
   assert.deepEqual(await foreign.ask("join-event", { eventId: show.id }), HEARD);
+});
+
+test("a connection ends with its token, and one whose token has no end goes on", async () => {
+  const claims = { userId: "0190aaaa-ac96-774b-bcce-b30209900002", email: "visitor@example.com", role: "user" };
+  const ending = { ...claims, exp: Math.floor(Date.now() / 1000) + 5 };
+  const [endless, ...ends] = await Promise.all([
+    Client.connected({ token: signed(claims) }),
+    Client.connected({ token: signed(ending) }),
+    Client.connected({ token: signed(ending), transports: ["polling"] }),
+  ]);
+  assert.deepEqual(await ends[0].ask("join-event", { eventId: show.id }), HEARD);
+  for (const client of ends) assert.equal(await client.next("disconnect"), "io server disconnect");
+  assert.deepEqual(await endless.ask("join-event", { eventId: show.id }), HEARD);
+  await endless.next("room-info", (info) => info.userCount === 1);
+  const late = new Client({ token: signed(ending) });
+  assert.equal(await late.next("connect_error"), "Invalid authentication token");
 });
 
 test("one person has twenty connections, and others have theirs", async () => {

@@ -61,6 +61,7 @@ async fn the_official_client_sees_what_happens() {
     node.arg("sockets.js").current_dir(&folder).kill_on_drop(true);
     node.env("BASE", base(&server)).env("OTHER_BASE", other.as_ref().map(base).unwrap_or_default());
     node.env("ADMIN_EMAIL", ADMIN.0).env("ADMIN_PASSWORD", ADMIN.1).env("FOREIGN_TOKEN", foreign_token());
+    node.env("JWT_SECRET", JWT_SECRET);
     let output = node.output().await.expect("npm comes with Node.js");
     let text = said(&output);
     assert!(output.status.success(), "{text}");

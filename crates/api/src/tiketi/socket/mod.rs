@@ -21,6 +21,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{OriginalUri, Request};
 use axum::middleware::map_request;
+use desk::Time;
 use engine::id::{EventId, UserId};
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,16 @@ impl Sockets {
         self.others.counted_anew(event);
     }
 
+    /// Hangs up on those whose token has run out. Who has no room to be told so is tried again.
+    fn end_visits(&self, now: Time) {
+        let is_over = |own: Arc<Visitor>| own.is_over(now);
+        for socket in self.all() {
+            if socket.extensions.get::<Arc<Visitor>>().is_some_and(is_over) {
+                let _ = socket.disconnect();
+            }
+        }
+    }
+
     /// Hangs up on everybody.
     async fn close(&self) {
         self.io.close().await;
@@ -198,7 +209,7 @@ async fn enter(weak: &WeakState, socket: &SocketRef, auth: Option<Auth>) -> Resu
         _ => NotLetIn::Unavailable,
     })?;
     let place = state.sockets.place(caller.user).ok_or(NotLetIn::Full)?;
-    socket.extensions.insert(Arc::new(Visitor::new(caller.user, place)));
+    socket.extensions.insert(Arc::new(Visitor::new(caller.user, caller.expires_at, place)));
     // It does not count as connected before this is done.
     socket.join(Room::User(caller.user).to_string());
     wishes::listen(socket, weak);

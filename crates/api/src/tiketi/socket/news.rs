@@ -21,7 +21,7 @@ use crate::{Dialect, clock, ids};
 
 /// How often counts are looked at: those who wait for a number wait this long at most.
 const PULSE: Duration = Duration::from_millis(100);
-/// How often those who missed something are looked after, in pulses.
+/// How often those who missed something are looked after, and those whose token has run out, in pulses.
 const CARE: u64 = 10;
 /// A room is told its count at most this often for each that is in it, so that a rush into it stays affordable.
 const COUNT_PAUSE: Span = Span(100);
@@ -128,6 +128,8 @@ pub async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 async fn on_pulse(state: &AppState, beat: u64) -> Result<(), Unavailable> {
     if beat.is_multiple_of(CARE) {
+        // First: what follows asks the store.
+        state.sockets.end_visits(state.desk.now());
         let gone = state.sockets.others.forget(state.desk.now());
         gone.into_iter().for_each(|event| state.sockets.notices.counted_anew(Room::Event(event)));
     }

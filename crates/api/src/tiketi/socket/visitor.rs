@@ -25,6 +25,8 @@ pub type Place = (OwnedSemaphorePermit, Share<UserId>);
 pub struct Visitor {
     /// Whose socket it is.
     pub user: UserId,
+    /// When the token it came in by runs out.
+    until: Time,
     turns: Arc<Mutex<()>>,
     waiting: AtomicU32,
     talked: Paid,
@@ -79,10 +81,15 @@ enum Slot {
 }
 
 impl Visitor {
-    /// A person's socket.
-    pub fn new(user: UserId, place: Place) -> Self {
+    /// A person's socket, until its token runs out.
+    pub fn new(user: UserId, until: Time, place: Place) -> Self {
         let (talked, looked) = (Paid::default(), Paid::default());
-        Self { user, turns: Arc::default(), waiting: 0.into(), talked, looked, _place: place }
+        Self { user, until, turns: Arc::default(), waiting: 0.into(), talked, looked, _place: place }
+    }
+
+    /// Whether its token has run out. One without an end never does.
+    pub fn is_over(&self, now: Time) -> bool {
+        self.until <= now
     }
 
     /// Takes a turn for a message that has just arrived; `None` where the client talks too fast.
@@ -140,9 +147,13 @@ mod tests {
     use crate::shares::Shares;
 
     fn visitor() -> Arc<Visitor> {
+        visitor_until(Time::FOREVER)
+    }
+
+    fn visitor_until(until: Time) -> Arc<Visitor> {
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("one is free");
         let share = Shares::new(1).take(UserId(1)).expect("none is taken");
-        Arc::new(Visitor::new(UserId(1), (permit, share)))
+        Arc::new(Visitor::new(UserId(1), until, (permit, share)))
     }
 
     #[tokio::test]
@@ -155,6 +166,14 @@ mod tests {
         });
         futures_util::future::join_all(tasks).await;
         assert_eq!(*done.lock(), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_visit_is_over_with_its_token() {
+        let visitor = visitor_until(Time(1_000_000));
+        assert!(!visitor.is_over(Time(999_999)));
+        assert!(visitor.is_over(Time(1_000_000)));
+        assert!(!visitor_until(Time::FOREVER).is_over(Time::from_millis(4_000_000_000_000)));
     }
 
     #[test]
