@@ -68,19 +68,19 @@ fn extend(all: &mut Value, place: &str, entries: &Map<String, Value>) {
 }
 
 /// A dialect's document with names that no other one has: dialects call different things by the same name. The house
-/// dialect's are plain.
+/// dialect's are plain. This is the one place that says which dialect's a thing is: handlers and shapes do not.
 fn named_apart(mut document: Value, dialect: Dialect) -> Value {
     let (word, shape) = match dialect {
         Dialect::TicketingPro => (String::new(), String::new()),
         other => (format!("{}_", other.word()), capitalized(other.word())),
     };
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
-        *schemas = std::mem::take(schemas).into_iter().map(|(name, own)| (prefixed(&shape, &name), own)).collect();
+        *schemas = std::mem::take(schemas).into_iter().map(|(name, own)| (shape.clone() + &name, own)).collect();
     }
     for operation in operations(&mut document) {
         operation["tags"] = json!([dialect.word()]);
         if let Some(Value::String(id)) = operation.get_mut("operationId") {
-            *id = prefixed(&word, id);
+            id.insert_str(0, &word);
         }
     }
     rename_references(&mut document, &shape);
@@ -90,10 +90,6 @@ fn named_apart(mut document: Value, dialect: Dialect) -> Value {
 fn capitalized(word: &str) -> String {
     let (first, rest) = word.split_at(1);
     first.to_uppercase() + rest
-}
-
-fn prefixed(prefix: &str, name: &str) -> String {
-    if name.starts_with(prefix) { name.to_owned() } else { format!("{prefix}{name}") }
 }
 
 /// The operations of a document. A path has other things too, such as parameters of all its operations.
@@ -108,7 +104,7 @@ fn rename_references(value: &mut Value, shape: &str) {
     match value {
         Value::String(text) => {
             if let Some(name) = text.strip_prefix(SCHEMAS) {
-                *text = format!("{SCHEMAS}{}", prefixed(shape, name));
+                *text = format!("{SCHEMAS}{shape}{name}");
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|own| rename_references(own, shape)),
@@ -157,6 +153,24 @@ mod tests {
     }
 
     #[test]
+    fn names_tell_their_dialect_once() {
+        let twice = |name: &str, word: &str| name.to_lowercase().matches(word).count() > 1;
+        for dialect in Dialect::ALL {
+            let mut document = openapi(&[dialect]);
+            let schemas = document["components"]["schemas"].as_object().expect("shapes");
+            assert!(!schemas.is_empty());
+            for name in schemas.keys() {
+                assert!(!twice(name, dialect.word()), "{name}");
+                assert!(!name.contains('.') && !name.contains("::"), "{name}");
+            }
+            for operation in operations(&mut document) {
+                let id = operation["operationId"].as_str().expect("it has an id");
+                assert!(!twice(id, dialect.word()), "{id}");
+            }
+        }
+    }
+
+    #[test]
     fn every_reference_leads_to_a_shape_that_is_there() {
         let document = openapi(&Dialect::ALL);
         let schemas = document["components"]["schemas"].as_object().expect("shapes");
@@ -185,7 +199,7 @@ mod tests {
             "paths": {"/x": {"parameters": [], "get": {"operationId": "list", "tags": ["x"], "responses": {
                 "200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Event"}}}}}}}},
             "components": {"schemas": {"Event": {"properties": {"next": {"$ref": "#/components/schemas/Event"}}},
-                                       "SailSeat": {"type": "object"}}},
+                                       "Seat": {"type": "object"}}},
         });
         let renamed = named_apart(one.clone(), Dialect::Sail);
         let schemas = &renamed["components"]["schemas"];

@@ -33,7 +33,6 @@ pub(super) async fn of_date(state: &AppState, date: Date) -> Result<Option<Arc<E
 
 /// Dates on which seats are left.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = concert::Dates)]
 struct Dates {
     /// `yyyy-mm-dd`, ascending.
     #[schema(examples(json!(["2024-07-15", "2024-07-16"])))]
@@ -42,7 +41,7 @@ struct Dates {
 
 /// The dates from today on with at least one free seat.
 #[utoipa::path(
-    get, path = "/api/concert/date", operation_id = "concert_dates", tag = "concert",
+    get, path = "/api/concert/date",
     responses((status = 200, description = "The dates", body = Dates), Problems)
 )]
 async fn dates(State(state): State<AppState>) -> Result<Json<Dates>, ApiError> {
@@ -70,7 +69,6 @@ struct DateQuery {
 
 /// The free seats of a date.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = concert::Seats)]
 #[serde(rename_all = "camelCase")]
 struct Seats {
     #[schema(format = Date, examples("2024-07-15"))]
@@ -82,7 +80,7 @@ struct Seats {
 
 /// The free seats of the concert of a date.
 #[utoipa::path(
-    get, path = "/api/concert/seat", operation_id = "concert_seats", tag = "concert", params(DateQuery),
+    get, path = "/api/concert/seat", params(DateQuery),
     responses(
         (status = 200, description = "The free seats; none where it is sold out", body = Seats),
         (status = 404, description = "There is no concert on this date", body = ErrorBody),

@@ -255,7 +255,6 @@ pub fn ok(body: &impl Serialize) -> Answer {
 
 /// An error, for the description of the interface.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = concert::Error)]
 pub struct ErrorBody {
     /// For people to read.
     #[schema(examples("잘못된 형식의 요청 파라미터입니다."))]

@@ -34,7 +34,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// A reservation to pay.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = concert::Purchase)]
 #[serde(rename_all = "camelCase")]
 struct Purchase {
     user_id: String,
@@ -48,7 +47,6 @@ struct Purchase {
 
 /// A payment.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = concert::Payment)]
 #[serde(rename_all = "camelCase")]
 struct Paid {
     payment_id: String,
@@ -58,7 +56,7 @@ struct Paid {
 
 /// Pays a reservation from its holder's balance. Needs the token, not the turn.
 #[utoipa::path(
-    post, path = "/api/payment", operation_id = "concert_pay", tag = "concert",
+    post, path = "/api/payment",
     security((), ("bearer" = [])), request_body = Purchase,
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -104,7 +102,6 @@ fn reservation(text: &str) -> ReservationId {
 
 /// How much to add.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = concert::Recharge)]
 #[serde(rename_all = "camelCase")]
 struct Recharge {
     user_id: String,
@@ -117,7 +114,6 @@ struct Recharge {
 
 /// A balance after adding to it.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = concert::Recharged)]
 #[serde(rename_all = "camelCase")]
 struct Recharged {
     user_id: String,
@@ -127,7 +123,7 @@ struct Recharged {
 
 /// Adds to a user's balance.
 #[utoipa::path(
-    post, path = "/api/payment/recharge", operation_id = "concert_recharge", tag = "concert",
+    post, path = "/api/payment/recharge",
     security((), ("bearer" = [])), request_body = Recharge,
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -172,7 +168,6 @@ struct BalanceQuery {
 
 /// A balance.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = concert::Balance)]
 #[serde(rename_all = "camelCase")]
 struct Balance {
     user_id: String,
@@ -182,7 +177,7 @@ struct Balance {
 
 /// A user's balance.
 #[utoipa::path(
-    get, path = "/api/balance", operation_id = "concert_balance", tag = "concert",
+    get, path = "/api/balance",
     security((), ("bearer" = [])),
     params(BalanceQuery, ("tokenId" = Option<String>, Header, description = "The user's token, where one is wanted")),
     responses(

@@ -31,7 +31,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// A seat to reserve.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = concert::NewReservation)]
 #[serde(rename_all = "camelCase")]
 struct NewReservation {
     user_id: String,
@@ -45,7 +44,6 @@ struct NewReservation {
 
 /// A reserved seat.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = concert::Reservation)]
 #[serde(rename_all = "camelCase")]
 struct Reserved {
     reservation_id: String,
@@ -68,7 +66,7 @@ impl Reserved {
 
 /// Reserves a seat of the concert of a date for five minutes. The turn is waited for, half a second at most.
 #[utoipa::path(
-    post, path = "/api/reservations", operation_id = "concert_reserve", tag = "concert",
+    post, path = "/api/reservations",
     security((), ("bearer" = [])), request_body = NewReservation,
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),

@@ -128,7 +128,6 @@ async fn answered(
 
 /// Who wants a token.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = concert::TokenWish)]
 #[serde(rename_all = "camelCase")]
 struct Wish {
     /// A user's id in any form.
@@ -137,7 +136,6 @@ struct Wish {
 
 /// A token.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = concert::Token)]
 #[serde(rename_all = "camelCase")]
 struct Token {
     token: String,
@@ -148,7 +146,7 @@ struct Token {
 /// Gives a user a token, a place in the line. Asking again gives the same one and keeps the place; once the turn was
 /// used, the place is at the tail.
 #[utoipa::path(
-    post, path = "/api/token", operation_id = "concert_issue_token", tag = "concert", request_body = Wish,
+    post, path = "/api/token", operation_id = "issue_token", request_body = Wish,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     responses(
         (status = 200, description = "The token", body = Token),
@@ -175,7 +173,6 @@ async fn issue(State(state): State<AppState>, posted: Posted<Wish>) -> Result<Re
 
 /// A token to look at.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = concert::Peek)]
 #[serde(rename_all = "camelCase")]
 struct Peek {
     token_id: String,
@@ -183,7 +180,6 @@ struct Peek {
 
 /// Whether the turn of a token has come.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = concert::Turn)]
 #[serde(rename_all = "camelCase")]
 struct Turn {
     is_turn: bool,
@@ -193,7 +189,7 @@ struct Turn {
 
 /// Looks whether the turn of a token has come. Uses nothing up.
 #[utoipa::path(
-    post, path = "/api/token/peek", operation_id = "concert_peek_token", tag = "concert", request_body = Peek,
+    post, path = "/api/token/peek", operation_id = "peek_token", request_body = Peek,
     params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses(
         (status = 200, description = "Whether the turn has come", body = Turn),

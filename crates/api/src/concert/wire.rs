@@ -10,7 +10,7 @@ use crate::money::Amount;
 
 /// A seat's number in its concert, from one on: a whole number, or a text of its digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
-#[schema(as = concert::SeatNumber, value_type = u32, minimum = 1, examples(1))]
+#[schema(value_type = u32, minimum = 1, examples(1))]
 pub struct SeatNumber(Option<u32>);
 
 impl SeatNumber {

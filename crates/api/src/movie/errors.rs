@@ -21,7 +21,6 @@ use crate::state::AppState;
 
 /// One thing that is wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = MovieIssue)]
 pub struct Issue {
     /// Where: `body`, `query` or `header`, the field, and in a list the place of the item.
     #[schema(examples(json!(["body", "price_krw"])))]
@@ -37,7 +36,6 @@ pub struct Issue {
 
 /// A step on the way to what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = MovieIssueStep)]
 #[serde(untagged)]
 pub enum Step {
     /// A name.
@@ -66,7 +64,6 @@ impl Issue {
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = MovieErrorDetail)]
 #[serde(untagged)]
 pub enum ErrorDetail {
     /// For people to read.
@@ -77,7 +74,6 @@ pub enum ErrorDetail {
 
 /// The body of an error, for the description of the interface.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MovieError)]
 pub struct ErrorBody {
     /// A text, or for status 400 a list.
     pub detail: ErrorDetail,

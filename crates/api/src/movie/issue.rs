@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// Issue tickets of one kind: all of them or none. Under an idempotency key it happens once; what counts as the same
 /// request is what it asks for, not how it is written.
 #[utoipa::path(
-    post, path = "/tickets/issue", operation_id = "movie_issue_tickets", tag = "movie", security((), ("bearer" = [])),
+    post, path = "/tickets/issue", operation_id = "issue_tickets", security((), ("bearer" = [])),
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
         ("X-User-Id" = Option<String>, Header, description = "Whose the tickets are, where the body does not say"),

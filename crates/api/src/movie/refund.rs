@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Refund tickets: those that are good are canceled, the others are told and stay as they are.
 #[utoipa::path(
-    post, path = "/tickets/refund", operation_id = "movie_refund_tickets", tag = "movie",
+    post, path = "/tickets/refund", operation_id = "refund_tickets",
     security((), ("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = RefundOrder,

@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// A ticket.
 #[utoipa::path(
-    get, path = "/tickets/{ticket_id}", operation_id = "movie_get_ticket", tag = "movie",
+    get, path = "/tickets/{ticket_id}", operation_id = "get_ticket",
     security((), ("bearer" = [])),
     params(("ticket_id" = String, Path, description = "The ticket")),
     responses(
@@ -49,7 +49,7 @@ pub(super) async fn unknown(_: MaybeCaller) -> ApiError {
 
 /// Tickets, newest first. Texts are compared exactly; an empty one is no filter.
 #[utoipa::path(
-    get, path = "/tickets", operation_id = "movie_list_tickets", tag = "movie", security((), ("bearer" = [])),
+    get, path = "/tickets", operation_id = "list_tickets", security((), ("bearer" = [])),
     params(
         ("theater_name" = Option<String>, Query, description = "Only of this theater"),
         ("user_id" = Option<String>, Query, description = "Only of this user"),

@@ -8,7 +8,6 @@ use crate::{clock, ids};
 
 /// Tickets to be issued. Fields that are not named here are ignored.
 #[derive(Debug, ToSchema)]
-#[schema(as = MovieIssueOrder)]
 pub struct IssueOrder {
     /// Where it is shown.
     #[schema(min_length = 1, max_length = 100, examples("강남 CGV"))]
@@ -33,7 +32,6 @@ pub struct IssueOrder {
 
 /// Tickets that were issued.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MovieIssued)]
 pub(super) struct Issued {
     /// Their ids.
     pub ticket_ids: Vec<String>,
@@ -44,7 +42,6 @@ pub(super) struct Issued {
 
 /// What was issued.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = MovieSummary)]
 pub(super) struct Summary {
     pub theater_name: String,
     pub movie_title: String,
@@ -54,7 +51,6 @@ pub(super) struct Summary {
 
 /// Tickets to be refunded.
 #[derive(Debug, ToSchema)]
-#[schema(as = MovieRefundOrder)]
 pub struct RefundOrder {
     /// Which.
     #[schema(min_items = 1, max_items = 1000)]
@@ -66,7 +62,6 @@ pub struct RefundOrder {
 
 /// What became of each ticket, as it was named, in the order asked.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = MovieRefunded)]
 pub(super) struct Refunded {
     /// These are canceled now.
     pub refunded: Vec<String>,
@@ -78,7 +73,6 @@ pub(super) struct Refunded {
 
 /// A ticket.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MovieTicket)]
 pub(super) struct Ticket {
     #[schema(examples("01890a5d-ac96-774b-bcce-b302099a8057"))]
     pub id: String,
@@ -121,7 +115,6 @@ impl From<&MovieTicket> for Ticket {
 
 /// A page of tickets, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MovieTicketPage)]
 pub(super) struct Page {
     pub tickets: Vec<Ticket>,
     /// How many there are in all.

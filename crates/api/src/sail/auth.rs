@@ -23,7 +23,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Who wants to come in.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = sail::Account)]
 struct Account {
     #[schema(examples("user@example.com"), format = Email)]
     email: String,
@@ -49,7 +48,6 @@ impl Account {
 
 /// The tokens of somebody who came in.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Session)]
 #[serde(rename_all = "camelCase")]
 struct Session {
     #[schema(format = "uuid")]
@@ -72,7 +70,7 @@ impl Session {
 
 /// Makes an account. Its wallet is empty.
 #[utoipa::path(
-    post, path = "/auth/register", operation_id = "sail_register", tag = "sail", request_body = Account,
+    post, path = "/auth/register", request_body = Account,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     responses((status = 201, description = "The new account's tokens", body = Session), Problems, WriteProblems)
 )]
@@ -95,7 +93,7 @@ async fn register(State(state): State<AppState>, from: Network, posted: Posted<A
 
 /// Lets somebody in who has an account.
 #[utoipa::path(
-    post, path = "/auth/login", operation_id = "sail_login", tag = "sail", request_body = Account,
+    post, path = "/auth/login", request_body = Account,
     params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses((status = 200, description = "The account's tokens", body = Session), Problems, Unknown, WriteProblems)
 )]
@@ -125,7 +123,6 @@ async fn may_enter(user: &User, password: Option<String>, from: Network, state: 
 
 /// A new access token.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Renewed)]
 #[serde(rename_all = "camelCase")]
 struct Renewed {
     access_token: String,
@@ -146,7 +143,7 @@ impl FromRequestParts<AppState> for Refreshing {
 
 /// Gives a new access token for the refresh token in the `Authorization` header.
 #[utoipa::path(
-    post, path = "/auth/refresh", operation_id = "sail_refresh", tag = "sail", security(("bearer" = [])),
+    post, path = "/auth/refresh", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses((status = 200, description = "A new access token", body = Renewed), Problems, WriteProblems)
 )]

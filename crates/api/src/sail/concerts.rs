@@ -24,7 +24,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// A place in a queue.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::QueueEntry)]
 #[serde(rename_all = "camelCase")]
 struct QueueEntry {
     #[schema(format = "uuid")]
@@ -36,8 +35,8 @@ struct QueueEntry {
 
 /// Takes a place in the queue of a concert, or gives the one the caller has.
 #[utoipa::path(
-    get, path = "/concerts/{concertId}/queue-entry", operation_id = "sail_enter_queue",
-    tag = "sail", security(("bearer" = [])),
+    get, path = "/concerts/{concertId}/queue-entry", operation_id = "enter_queue",
+    security(("bearer" = [])),
     params(("concertId" = String, Path, description = "The concert")),
     responses((status = 201, description = "The caller's place", body = QueueEntry), Problems, Unknown)
 )]
@@ -50,7 +49,6 @@ async fn enter(State(state): State<AppState>, caller: Caller, Path(id): Path<Str
 
 /// The concerts, with the caller's places.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Concerts)]
 #[serde(rename_all = "camelCase")]
 struct Concerts {
     queue_entries: Vec<Concert>,
@@ -58,7 +56,6 @@ struct Concerts {
 
 /// A concert, with the caller's place in its queue where there is one.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Concert)]
 #[serde(rename_all = "camelCase")]
 struct Concert {
     #[schema(format = "uuid")]
@@ -72,7 +69,7 @@ struct Concert {
 
 /// Every concert on sale, with the caller's place in its queue.
 #[utoipa::path(
-    get, path = "/concerts", operation_id = "sail_concerts", tag = "sail", security(("bearer" = [])),
+    get, path = "/concerts", operation_id = "concerts", security(("bearer" = [])),
     responses((status = 200, description = "The concerts", body = Concerts), Problems)
 )]
 async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Concerts>, ApiError> {

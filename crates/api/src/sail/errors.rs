@@ -195,7 +195,6 @@ pub fn answer(status: StatusCode, body: &impl Serialize) -> Answer {
 
 /// An error, for the description of the interface.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Error)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
     /// The HTTP status.

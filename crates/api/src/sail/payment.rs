@@ -28,7 +28,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// What is to be paid.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = sail::Purchase)]
 #[serde(rename_all = "camelCase")]
 struct Purchase {
     /// The caller's own, none twice.
@@ -49,7 +48,6 @@ impl Purchase {
 
 /// What was paid.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Purchased)]
 #[serde(rename_all = "camelCase")]
 struct Purchased {
     #[schema(format = "uuid")]
@@ -74,7 +72,7 @@ impl Purchased {
 
 /// Pays the caller's reservations with points, all or none. Needs no place in a queue.
 #[utoipa::path(
-    post, path = "/payment", operation_id = "sail_pay", tag = "sail", security(("bearer" = [])),
+    post, path = "/payment", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = Purchase,
     responses(

@@ -22,7 +22,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// What somebody has.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Points)]
 struct Points {
     #[schema(examples(5000), minimum = 0)]
     points: i64,
@@ -30,7 +29,7 @@ struct Points {
 
 /// How many points the caller has.
 #[utoipa::path(
-    get, path = "/points", operation_id = "sail_points", tag = "sail", security(("bearer" = [])),
+    get, path = "/points", operation_id = "points", security(("bearer" = [])),
     responses((status = 200, description = "The balance", body = Points), Problems)
 )]
 async fn balance(State(state): State<AppState>, caller: Caller) -> Result<Json<Points>, ApiError> {
@@ -40,7 +39,6 @@ async fn balance(State(state): State<AppState>, caller: Caller) -> Result<Json<P
 
 /// How many points to add.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = sail::Charge)]
 struct Charge {
     /// A positive whole number.
     #[schema(value_type = i64, minimum = 1, examples(10000))]
@@ -49,7 +47,6 @@ struct Charge {
 
 /// What somebody has after adding to it.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Charged)]
 #[serde(rename_all = "camelCase")]
 struct Charged {
     #[schema(examples(15000), minimum = 0)]
@@ -60,7 +57,7 @@ struct Charged {
 
 /// Adds points to the caller's. Many at once all count.
 #[utoipa::path(
-    patch, path = "/points/charge", operation_id = "sail_charge", tag = "sail", security(("bearer" = [])),
+    patch, path = "/points/charge", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = Charge,
     responses((status = 200, description = "The new balance", body = Charged), Problems, Forbidden, WriteProblems)

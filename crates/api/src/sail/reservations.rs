@@ -44,7 +44,6 @@ pub(super) async fn concert(state: &AppState, id: EventId) -> Result<Arc<Event>,
 
 /// The dates on which seats are left.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::AvailableDates)]
 #[serde(rename_all = "camelCase")]
 struct AvailableDates {
     available_dates: Vec<AvailableDate>,
@@ -52,7 +51,6 @@ struct AvailableDates {
 
 /// A concert of which seats are left.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::AvailableDate)]
 #[serde(rename_all = "camelCase")]
 struct AvailableDate {
     #[schema(format = Date, examples("2024-07-15"))]
@@ -64,8 +62,8 @@ struct AvailableDate {
 
 /// Concerts from today on with at least one free seat, by date and name.
 #[utoipa::path(
-    get, path = "/reservation/available-dates", operation_id = "sail_available_dates",
-    tag = "sail", security(("bearer" = [])),
+    get, path = "/reservation/available-dates", operation_id = "available_dates",
+    security(("bearer" = [])),
     responses((status = 200, description = "The dates", body = AvailableDates), Problems)
 )]
 async fn dates(State(state): State<AppState>, _: Caller) -> Result<Json<AvailableDates>, ApiError> {
@@ -88,7 +86,6 @@ async fn dates(State(state): State<AppState>, _: Caller) -> Result<Json<Availabl
 
 /// A page of a concert's seats.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Seats)]
 #[serde(rename_all = "camelCase")]
 struct SeatPage {
     seats: Vec<SeatLine>,
@@ -98,7 +95,6 @@ struct SeatPage {
 
 /// A seat.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Seat)]
 struct SeatLine {
     #[schema(format = "uuid")]
     id: String,
@@ -113,7 +109,6 @@ struct SeatLine {
 
 /// What a page of seats belongs to.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::ConcertInfo)]
 #[serde(rename_all = "camelCase")]
 struct ConcertInfo {
     #[schema(format = "uuid")]
@@ -127,7 +122,7 @@ struct ConcertInfo {
 
 /// The seats of a concert, in the order in which they stand.
 #[utoipa::path(
-    get, path = "/reservation/{concertId}/seats", operation_id = "sail_seats", tag = "sail", security(("bearer" = [])),
+    get, path = "/reservation/{concertId}/seats", security(("bearer" = [])),
     params(("concertId" = String, Path, description = "The concert"), PageQuery),
     responses((status = 200, description = "A page of seats", body = SeatPage), Problems, Unknown)
 )]
@@ -163,7 +158,6 @@ async fn seats(
 
 /// Seats to reserve.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[schema(as = sail::Wish)]
 #[serde(rename_all = "camelCase")]
 struct Wish {
     #[schema(format = "uuid")]
@@ -188,7 +182,6 @@ impl Wish {
 
 /// Seats that were reserved.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::ReservedSeats)]
 struct ReservedSeats {
     /// One per seat, in the order they were asked for.
     reservations: Vec<ReservedSeat>,
@@ -196,7 +189,7 @@ struct ReservedSeats {
 
 /// Reserves seats, all or none, for those inside the concert's queue. They are held for five minutes.
 #[utoipa::path(
-    post, path = "/reservation/seat", operation_id = "sail_reserve", tag = "sail", security(("bearer" = [])),
+    post, path = "/reservation/seat", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = Wish,
     responses(
@@ -250,7 +243,6 @@ fn refused(refusal: &Refusal, event: &Event) -> ApiError {
 
 /// A page of the caller's reservations.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Reservations)]
 struct OwnPage {
     reservations: Vec<OwnReservation>,
     pagination: Pagination,
@@ -258,7 +250,7 @@ struct OwnPage {
 
 /// The caller's own reservations, newest first.
 #[utoipa::path(
-    get, path = "/reservation", operation_id = "sail_reservations", tag = "sail", security(("bearer" = [])),
+    get, path = "/reservation", operation_id = "reservations", security(("bearer" = [])),
     params(PageQuery),
     responses((status = 200, description = "A page of reservations", body = OwnPage), Problems)
 )]

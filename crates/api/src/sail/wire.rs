@@ -35,7 +35,6 @@ impl PageQuery {
 
 /// Where in a list a page is.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Pagination)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
     current_page: u32,
@@ -101,7 +100,6 @@ pub fn seat_number(event: &Event, ordinal: u32) -> String {
 
 /// A seat that was just reserved.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Reserved)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservedSeat {
     #[schema(format = "uuid")]
@@ -129,7 +127,6 @@ impl ReservedSeat {
 
 /// One of the caller's reservations.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = sail::Reservation)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnReservation {
     #[schema(format = "uuid")]

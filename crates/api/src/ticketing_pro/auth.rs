@@ -88,7 +88,7 @@ impl From<&User> for Account {
 
 /// Registers a person.
 #[utoipa::path(
-    post, path = "/api/auth/register", tag = "ticketing_pro", request_body = NewAccount,
+    post, path = "/api/auth/register", request_body = NewAccount,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     responses((status = 200, description = "The new account", body = Account), ReadProblems, WriteProblems)
 )]
@@ -145,7 +145,7 @@ struct SessionUser {
 
 /// Signs a person in. An unknown address and a wrong password are not told apart, not by time either.
 #[utoipa::path(
-    post, path = "/api/auth/login", tag = "ticketing_pro", request_body = Credentials,
+    post, path = "/api/auth/login", request_body = Credentials,
     params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses((status = 200, description = "Tokens", body = Session), ReadProblems, WriteProblems)
 )]
@@ -176,7 +176,7 @@ async fn login(
 
 /// Who is signed in.
 #[utoipa::path(
-    get, path = "/api/auth/me", tag = "ticketing_pro", security(("bearer" = [])),
+    get, path = "/api/auth/me", security(("bearer" = [])),
     responses((status = 200, description = "The account", body = Account), ReadProblems)
 )]
 async fn me(State(state): State<AppState>, caller: Caller) -> Result<Json<Account>, ApiError> {
@@ -203,7 +203,7 @@ struct Renewed {
 
 /// Gives a new access token for a refresh token.
 #[utoipa::path(
-    post, path = "/api/auth/refresh", tag = "ticketing_pro", request_body = RefreshToken,
+    post, path = "/api/auth/refresh", request_body = RefreshToken,
     params(("Idempotency-Key" = Option<String>, Header, description = "Gives the same answer again")),
     responses((status = 200, description = "A new access token", body = Renewed), ReadProblems, WriteProblems)
 )]
@@ -226,7 +226,7 @@ struct SignedOut {
 
 /// Signs out: the refresh token no longer counts.
 #[utoipa::path(
-    post, path = "/api/auth/logout", tag = "ticketing_pro", request_body = RefreshToken,
+    post, path = "/api/auth/logout", request_body = RefreshToken,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     responses((status = 200, description = "Signed out", body = SignedOut), ReadProblems, WriteProblems)
 )]

@@ -42,7 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// Hold up to four seats or tickets for ten minutes.
 #[utoipa::path(
     post, path = "/api/bookings", operation_id = "create_booking",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewBooking,
     responses(
@@ -83,7 +83,7 @@ async fn create(
 /// One booking. Its owner's and admins' to see.
 #[utoipa::path(
     get, path = "/api/bookings/{booking_id}", operation_id = "get_booking",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("booking_id" = String, Path, description = "The booking")),
     responses(
         (status = 200, description = "The booking", body = BookingDetail),
@@ -131,7 +131,7 @@ async fn intent_of(state: &AppState, reservation: &Reservation) -> Result<Option
 /// A person's bookings, newest first. The person's own and admins' to see.
 #[utoipa::path(
     get, path = "/api/bookings/user/{user_id}", operation_id = "list_user_bookings",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("user_id" = String, Path, description = "Whose"), ListQuery),
     responses(
         (status = 200, description = "A page of bookings", body = BookingPage),
@@ -160,7 +160,7 @@ async fn of_user(
 /// The caller's own bookings, newest first.
 #[utoipa::path(
     get, path = "/api/bookings/my", operation_id = "list_my_bookings",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(ListQuery),
     responses(
         (status = 200, description = "A page of bookings", body = BookingPage),
@@ -191,7 +191,7 @@ async fn list(state: &AppState, user: UserId, query: ListQuery) -> Result<Bookin
 /// Confirm a booking with a payment that has succeeded. Asking again gives the same answer.
 #[utoipa::path(
     post, path = "/api/bookings/{booking_id}/confirm", operation_id = "confirm_booking",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(
         ("booking_id" = String, Path, description = "The booking"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -259,7 +259,7 @@ fn returned(why: &Refusal) -> ApiError {
 /// Give a booking up. What was paid goes back the way it came.
 #[utoipa::path(
     post, path = "/api/bookings/{booking_id}/cancel", operation_id = "cancel_booking",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(
         ("booking_id" = String, Path, description = "The booking"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),

@@ -128,7 +128,7 @@ struct EventPage {
 
 /// Events, as many as the caller may see.
 #[utoipa::path(
-    get, path = "/api/events", tag = "ticketing_pro", params(ListQuery), security((), ("bearer" = [])),
+    get, path = "/api/events", params(ListQuery), security((), ("bearer" = [])),
     responses((status = 200, description = "A page of events", body = EventPage), ReadProblems)
 )]
 async fn list(
@@ -176,7 +176,7 @@ fn read_id(text: &str) -> Result<EventId, ApiError> {
 
 /// An event in all detail.
 #[utoipa::path(
-    get, path = "/api/events/{event_id}", tag = "ticketing_pro", security((), ("bearer" = [])),
+    get, path = "/api/events/{event_id}", security((), ("bearer" = [])),
     params(("event_id" = String, Path, description = "The event's id")),
     responses((status = 200, description = "The event", body = EventDetail), ReadProblems)
 )]
@@ -207,7 +207,7 @@ fn editor(caller: &Caller) -> Result<Editor, ApiError> {
 /// Makes an event, a draft unless `status` says `published`. Without `seating` and `ticket_types`, `total_seats`
 /// seats are laid out: VIP a tenth, A three tenths, B the rest, twenty a row.
 #[utoipa::path(
-    post, path = "/api/events", tag = "ticketing_pro", request_body = EventInput, security(("bearer" = [])),
+    post, path = "/api/events", request_body = EventInput, security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     responses((status = 200, description = "The new event", body = EventDetail), ReadProblems, WriteProblems)
 )]
@@ -229,7 +229,7 @@ async fn create(
 
 /// Changes an event: what people read at any time, what is for sale while it is a draft. What is not named stays.
 #[utoipa::path(
-    patch, path = "/api/events/{event_id}", tag = "ticketing_pro", request_body = EventInput,
+    patch, path = "/api/events/{event_id}", request_body = EventInput,
     params(
         ("event_id" = String, Path, description = "The event's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -284,7 +284,7 @@ async fn apply(
 
 /// Puts a draft on sale.
 #[utoipa::path(
-    post, path = "/api/events/{event_id}/publish", tag = "ticketing_pro", security(("bearer" = [])),
+    post, path = "/api/events/{event_id}/publish", security(("bearer" = [])),
     params(
         ("event_id" = String, Path, description = "The event's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -303,7 +303,7 @@ async fn publish(
 
 /// Calls an event off: nothing of it is sold any more, and what was paid goes back.
 #[utoipa::path(
-    post, path = "/api/events/{event_id}/cancel", tag = "ticketing_pro", security(("bearer" = [])),
+    post, path = "/api/events/{event_id}/cancel", security(("bearer" = [])),
     params(
         ("event_id" = String, Path, description = "The event's id"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -341,7 +341,7 @@ struct Deleted {
 
 /// Deletes a draft.
 #[utoipa::path(
-    delete, path = "/api/events/{event_id}", tag = "ticketing_pro", security(("bearer" = [])),
+    delete, path = "/api/events/{event_id}", security(("bearer" = [])),
     params(("event_id" = String, Path, description = "The event's id")),
     responses((status = 200, description = "It is gone", body = Deleted), ReadProblems, WriteProblems)
 )]

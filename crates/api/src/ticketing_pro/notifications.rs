@@ -128,7 +128,7 @@ impl NewSms {
 /// Send an e-mail of a known template. For admins and other services of the house.
 #[utoipa::path(
     post, path = "/api/notifications/email", operation_id = "send_email",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewEmail,
     responses((status = 200, description = "It will be sent", body = Queued), ReadProblems, WriteProblems)
@@ -145,7 +145,7 @@ async fn email(
 /// Send a text to a telephone. For admins and other services of the house.
 #[utoipa::path(
     post, path = "/api/notifications/sms", operation_id = "send_sms",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewSms,
     responses((status = 200, description = "It will be sent", body = Queued), ReadProblems, WriteProblems)

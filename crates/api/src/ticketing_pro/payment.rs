@@ -37,7 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// Open the payment of a held booking. A booking has one that is not cancelled; asking again gives the same.
 #[utoipa::path(
     post, path = "/api/payment/create-intent", operation_id = "create_payment_intent",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewIntent,
     responses(
@@ -131,7 +131,7 @@ fn failed(error: &GatewayError) -> ApiError {
 /// Where a payment stands. Its payer's and admins' to see.
 #[utoipa::path(
     get, path = "/api/payment/{payment_intent_id}", operation_id = "get_payment",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("payment_intent_id" = String, Path, description = "The payment")),
     responses(
         (status = 200, description = "The payment", body = PaymentView),
@@ -153,7 +153,7 @@ async fn get(
 /// Call a payment off before anything was taken. The hold runs on.
 #[utoipa::path(
     post, path = "/api/payment/{payment_intent_id}/cancel", operation_id = "cancel_payment",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(
         ("payment_intent_id" = String, Path, description = "The payment"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -178,7 +178,7 @@ async fn cancel(
 /// Pay in the sandbox, which moves no money. A signed webhook follows, as from a real gateway.
 #[utoipa::path(
     post, path = "/api/payment/{payment_intent_id}/confirm", operation_id = "confirm_payment",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(
         ("payment_intent_id" = String, Path, description = "The payment"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -213,7 +213,7 @@ async fn confirm(
 /// stays as it is.
 #[utoipa::path(
     post, path = "/api/payment/{payment_intent_id}/refund", operation_id = "retry_refund",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(
         ("payment_intent_id" = String, Path, description = "The payment"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -244,7 +244,7 @@ fn is_declined(charged: &Payment) -> bool {
 
 /// The gateway's word of what became of a payment. Only what is signed with the shared secret counts.
 #[utoipa::path(
-    post, path = "/api/payment/webhook", operation_id = "receive_payment_webhook", tag = "ticketing_pro",
+    post, path = "/api/payment/webhook", operation_id = "receive_payment_webhook",
     params(("stripe-signature" = String, Header, description = "`t=…,v1=…`, HMAC-SHA256 of `{t}.{body}`")),
     request_body(content = Object, description = "An event as Stripe writes it"),
     responses(

@@ -135,7 +135,7 @@ fn read_id(text: &str) -> Result<EventId, ApiError> {
 /// Take a place in line. Asking again gives the same place. With room and nobody waiting one may go in at once.
 #[utoipa::path(
     post, path = "/api/queue/join", operation_id = "join_queue",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = Joining,
     responses(
@@ -160,7 +160,7 @@ async fn join(
 /// Where one stands. Asking is a sign of life: who gives none for too long is dropped.
 #[utoipa::path(
     get, path = "/api/queue/{event_id}/status", operation_id = "get_queue_status",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("event_id" = String, Path, description = "The event")),
     responses(
         (status = 200, description = "Where it stands", body = Status),
@@ -182,7 +182,7 @@ async fn status(
 /// Give one's place up, in line or inside. Without a place there is nothing to do.
 #[utoipa::path(
     post, path = "/api/queue/{event_id}/leave", operation_id = "leave_queue",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(
         ("event_id" = String, Path, description = "The event"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),

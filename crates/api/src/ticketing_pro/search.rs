@@ -167,7 +167,7 @@ struct SearchPage<'a> {
 
 /// Looks for events; the best first.
 #[utoipa::path(
-    get, path = "/api/search/events", tag = "ticketing_pro", params(SearchQuery), security((), ("bearer" = [])),
+    get, path = "/api/search/events", params(SearchQuery), security((), ("bearer" = [])),
     responses((status = 200, description = "A page of events", body = SearchPage), ReadProblems)
 )]
 async fn events(State(state): State<AppState>, Query(query): Query<SearchQuery>) -> Result<Response, ApiError> {
@@ -245,7 +245,7 @@ struct Suggestions {
 
 /// Completes what is typed with the titles of events.
 #[utoipa::path(
-    get, path = "/api/search/autocomplete", tag = "ticketing_pro", params(TypedQuery), security((), ("bearer" = [])),
+    get, path = "/api/search/autocomplete", params(TypedQuery), security((), ("bearer" = [])),
     responses((status = 200, description = "Titles, the likeliest first", body = Suggestions), ReadProblems)
 )]
 async fn autocomplete(

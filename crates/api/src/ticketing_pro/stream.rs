@@ -43,7 +43,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// `Last-Event-ID`, and with another token where it was that.
 #[utoipa::path(
     get, path = "/api/events/stream", operation_id = "stream_booking_events",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received")),
     responses(
         (status = 200, description = "The events", content((BookingEvent = "text/event-stream"))),

@@ -51,7 +51,7 @@ struct Admitted {
 /// The ticket of a confirmed booking as a QR that changes every minute: SVG, or PNG where that is accepted.
 #[utoipa::path(
     get, path = "/api/tickets/{booking_id}/qr", operation_id = "get_ticket_qr",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("booking_id" = String, Path, description = "The booking")),
     responses(
         (status = 200, description = "The QR", content((String = "image/svg+xml"), (Vec<u8> = "image/png"))),
@@ -129,7 +129,7 @@ fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> f32 {
 /// Let in whoever shows this code. A ticket lets in once. For organizers and admins.
 #[utoipa::path(
     post, path = "/api/tickets/verify", operation_id = "verify_ticket",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = Scan,
     responses(

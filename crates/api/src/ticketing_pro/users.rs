@@ -71,7 +71,7 @@ struct UserChange {
 
 /// Who has an e-mail address. For admins.
 #[utoipa::path(
-    get, path = "/api/users", operation_id = "find_users", tag = "ticketing_pro", params(Wanted),
+    get, path = "/api/users", operation_id = "find_users", params(Wanted),
     security(("bearer" = [])),
     responses((status = 200, description = "Who has it", body = UserList), ReadProblems)
 )]
@@ -90,7 +90,7 @@ async fn find(
 /// Changes what a person may do. For admins; nobody changes their own role, so that one admin is always left. What is
 /// taken away is gone at once; what is given counts from the next sign-in or renewed token on.
 #[utoipa::path(
-    patch, path = "/api/users/{user_id}", operation_id = "change_user", tag = "ticketing_pro",
+    patch, path = "/api/users/{user_id}", operation_id = "change_user",
     params(
         ("user_id" = String, Path, description = "The person"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),

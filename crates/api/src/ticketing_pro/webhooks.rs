@@ -78,6 +78,7 @@ struct WebhookList {
 
 /// It is gone.
 #[derive(Serialize, ToSchema)]
+#[schema(as = WebhookGone)]
 struct Gone {
     webhook_id: String,
     #[schema(examples("deleted"))]
@@ -178,7 +179,7 @@ fn kinds(words: &[String]) -> Result<Vec<Kind>, ApiError> {
 /// Be told of bookings: an organizer of those of its own events, an admin of all. The answer has the secret, once.
 #[utoipa::path(
     post, path = "/api/webhooks", operation_id = "create_webhook",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewWebhook,
     responses(
@@ -226,7 +227,7 @@ fn secret() -> Result<String, ApiError> {
 /// One's webhooks; an admin sees everybody's.
 #[utoipa::path(
     get, path = "/api/webhooks", operation_id = "list_webhooks",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     responses((status = 200, description = "The webhooks, without their secrets", body = WebhookList), ReadProblems)
 )]
 async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<WebhookList>, ApiError> {
@@ -246,7 +247,7 @@ async fn found(state: &AppState, editor: Editor, id: &str) -> Result<Webhook, Ap
 /// Be told no more. What waits is given up.
 #[utoipa::path(
     delete, path = "/api/webhooks/{webhook_id}", operation_id = "delete_webhook",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("webhook_id" = String, Path, description = "The webhook")),
     responses((status = 200, description = "It is gone", body = Gone), ReadProblems)
 )]
@@ -262,7 +263,7 @@ async fn delete(State(state): State<AppState>, caller: Caller, Path(id): Path<St
 /// What was told to a webhook, and what came of it; newest first.
 #[utoipa::path(
     get, path = "/api/webhooks/{webhook_id}/deliveries", operation_id = "list_webhook_deliveries",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(("webhook_id" = String, Path, description = "The webhook"), Wanted),
     responses((status = 200, description = "The deliveries", body = DeliveryList), ReadProblems)
 )]
@@ -296,7 +297,7 @@ async fn deliveries(
 /// Tell something once more, after what waits for the same webhook and event.
 #[utoipa::path(
     post, path = "/api/webhooks/deliveries/{delivery_id}/replay", operation_id = "replay_webhook_delivery",
-    tag = "ticketing_pro", security(("bearer" = [])),
+    security(("bearer" = [])),
     params(
         ("delivery_id" = String, Path, description = "The delivery"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),

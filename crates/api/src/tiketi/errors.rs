@@ -236,7 +236,6 @@ pub(super) fn rendered(status: StatusCode, body: &impl Serialize) -> Answer {
 
 /// The envelope, for the description of the interface.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiError)]
 pub struct ErrorEnvelope {
     /// Always false.
     success: bool,

@@ -43,7 +43,6 @@ struct ListQuery {
 
 /// A page of events.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiEventPage)]
 struct EventPage {
     events: Vec<EventBody>,
     pagination: Pagination,
@@ -52,7 +51,6 @@ struct EventPage {
 /// Where a page is.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiPagination)]
 pub(super) struct Pagination {
     page: u32,
     limit: u32,
@@ -69,7 +67,6 @@ impl Pagination {
 /// An event with its ticket types.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiEventDetail)]
 struct EventDetail {
     event: EventBody,
     /// The dearest first.
@@ -78,7 +75,7 @@ struct EventDetail {
 
 /// Events by when their sales begin.
 #[utoipa::path(
-    get, path = "/api/v1/events", operation_id = "tiketi_list_events", tag = "tiketi", params(ListQuery),
+    get, path = "/api/v1/events", operation_id = "list_events", params(ListQuery),
     responses((status = 200, description = "A page of events", body = EventPage), ReadProblems)
 )]
 async fn list(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<Json<EventPage>, ApiError> {
@@ -107,7 +104,7 @@ fn found(state: &AppState, words: &str) -> Result<Vec<EventId>, ApiError> {
 
 /// One event.
 #[utoipa::path(
-    get, path = "/api/v1/events/{id}", operation_id = "tiketi_get_event", tag = "tiketi",
+    get, path = "/api/v1/events/{id}", operation_id = "get_event",
     params(("id" = String, Path, description = "The event")),
     responses((status = 200, description = "The event with its ticket types", body = EventDetail), ReadProblems)
 )]

@@ -39,7 +39,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// What is to be paid, and how.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiNewPayment)]
 struct NewPayment {
     reservation_id: String,
     /// `point` pays from the wallet; `card`, the name of a card (`card_visa_4242`, `pm_card_visa`), `naver_pay`,
@@ -50,7 +49,6 @@ struct NewPayment {
 
 /// A payment that was made.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiPaid)]
 struct Paid {
     success: bool,
     payment: PaymentBody,
@@ -59,7 +57,6 @@ struct Paid {
 /// What was paid.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiPayment)]
 struct PaymentBody {
     #[schema(format = "uuid")]
     reservation_id: String,
@@ -90,8 +87,8 @@ fn paid(own: &Reservation, method: &str) -> Paid {
 
 /// Pay for a held reservation.
 #[utoipa::path(
-    post, path = "/api/v1/payments/process", operation_id = "tiketi_process_payment",
-    tag = "tiketi", security(("bearer" = [])),
+    post, path = "/api/v1/payments/process", operation_id = "process_payment",
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewPayment,
     responses(

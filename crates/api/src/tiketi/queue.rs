@@ -27,7 +27,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// Whether somebody has to wait.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiQueued)]
 struct Queued {
     queued: bool,
     /// Of who waits: how many are let in up to and with this one.
@@ -69,7 +68,6 @@ fn estimated_wait(place: &PlaceView) -> i64 {
 /// How the queue stands, for somebody.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiQueueStatus)]
 struct QueueStatus {
     queued: bool,
     /// 0 for who does not wait.
@@ -91,7 +89,6 @@ struct QueueStatus {
 
 /// A queue that was left.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiQueueLeft)]
 struct Left {
     #[schema(examples("대기열에서 나왔습니다."))]
     message: &'static str,
@@ -99,8 +96,8 @@ struct Left {
 
 /// Get inside, or in line; asking again keeps the place.
 #[utoipa::path(
-    post, path = "/api/v1/queue/check/{event_id}", operation_id = "tiketi_check_queue",
-    tag = "tiketi", security(("bearer" = [])),
+    post, path = "/api/v1/queue/check/{event_id}", operation_id = "check_queue",
+    security(("bearer" = [])),
     params(
         ("event_id" = String, Path, description = "The event"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),
@@ -128,8 +125,8 @@ async fn check(
 
 /// How the queue stands. Looking is a sign of life.
 #[utoipa::path(
-    get, path = "/api/v1/queue/status/{event_id}", operation_id = "tiketi_get_queue_status",
-    tag = "tiketi", security(("bearer" = [])),
+    get, path = "/api/v1/queue/status/{event_id}", operation_id = "get_queue_status",
+    security(("bearer" = [])),
     params(("event_id" = String, Path, description = "The event")),
     responses((status = 200, description = "The queue, and the caller's place", body = QueueStatus), ReadProblems)
 )]
@@ -161,8 +158,8 @@ async fn status(
 
 /// Leave the queue, or the inside. Leaving what one is not in changes nothing.
 #[utoipa::path(
-    post, path = "/api/v1/queue/leave/{event_id}", operation_id = "tiketi_leave_queue",
-    tag = "tiketi", security(("bearer" = [])),
+    post, path = "/api/v1/queue/leave/{event_id}", operation_id = "leave_queue",
+    security(("bearer" = [])),
     params(
         ("event_id" = String, Path, description = "The event"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),

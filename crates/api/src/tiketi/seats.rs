@@ -37,14 +37,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// The layouts there are.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiLayouts)]
 struct Layouts {
     layouts: Vec<KnownLayout>,
 }
 
 /// A layout that some event has.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiKnownLayout)]
 struct KnownLayout {
     #[schema(format = "uuid")]
     id: String,
@@ -56,7 +54,6 @@ struct KnownLayout {
 
 /// How a layout is made.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiLayoutConfig)]
 struct LayoutConfig {
     sections: Vec<wire::SectionBody>,
 }
@@ -91,7 +88,7 @@ fn layout_id(layout: &Layout) -> String {
 
 /// The layouts of seats that events have, the smallest first.
 #[utoipa::path(
-    get, path = "/api/v1/seats/layouts", operation_id = "tiketi_list_layouts", tag = "tiketi",
+    get, path = "/api/v1/seats/layouts", operation_id = "list_layouts",
     responses((status = 200, description = "The layouts", body = Layouts), ReadProblems)
 )]
 async fn layouts(State(state): State<AppState>) -> Result<Json<Layouts>, ApiError> {
@@ -102,7 +99,6 @@ async fn layouts(State(state): State<AppState>) -> Result<Json<Layouts>, ApiErro
 
 /// The seats of an event.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiSeatMap)]
 struct SeatMap {
     event: reservation::Titled,
     layout: LayoutBody,
@@ -111,7 +107,6 @@ struct SeatMap {
 
 /// A seat.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiSeat)]
 struct SeatBody {
     #[schema(format = "uuid")]
     id: String,
@@ -128,7 +123,7 @@ struct SeatBody {
 
 /// The seats of an event and what each is now. An unchanged map answers 304 to its `ETag`.
 #[utoipa::path(
-    get, path = "/api/v1/seats/events/{event_id}", operation_id = "tiketi_get_seats", tag = "tiketi",
+    get, path = "/api/v1/seats/events/{event_id}", operation_id = "get_seats",
     params(("event_id" = String, Path, description = "The event")),
     responses(
         (status = 200, description = "The seats by section, row and number", body = SeatMap),
@@ -178,7 +173,6 @@ fn map_text(event: &Event) -> SeatText {
 /// Which seats somebody wants.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiNewSeats)]
 struct NewSeats {
     event_id: String,
     #[schema(min_items = 1, max_items = 4)]
@@ -187,7 +181,6 @@ struct NewSeats {
 
 /// Seats that were chosen.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiSeatsChosen)]
 struct SeatsChosen {
     #[schema(examples("좌석이 선택되었습니다."))]
     message: &'static str,
@@ -196,8 +189,8 @@ struct SeatsChosen {
 
 /// Choose up to four seats and hold them for five minutes: all of them or none.
 #[utoipa::path(
-    post, path = "/api/v1/seats/reserve", operation_id = "tiketi_reserve_seats",
-    tag = "tiketi", security(("bearer" = [])),
+    post, path = "/api/v1/seats/reserve", operation_id = "reserve_seats",
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewSeats,
     responses((status = 201, description = "The seats are held", body = SeatsChosen), ReadProblems, WriteProblems)
@@ -262,15 +255,15 @@ fn refused(refusal: &Refusal, event: &Event) -> ApiError {
 
 /// A reservation of seats.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiSeatReservationBody)]
+#[schema(as = SeatReservationBody)]
 struct Found {
     reservation: SeatReservationDetail,
 }
 
 /// A reservation of seats with its event. Its owner's to see.
 #[utoipa::path(
-    get, path = "/api/v1/seats/reservation/{id}", operation_id = "tiketi_get_seat_reservation",
-    tag = "tiketi", security(("bearer" = [])),
+    get, path = "/api/v1/seats/reservation/{id}", operation_id = "get_seat_reservation",
+    security(("bearer" = [])),
     params(("id" = String, Path, description = "The reservation")),
     responses((status = 200, description = "The reservation", body = Found), ReadProblems)
 )]

@@ -19,7 +19,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// The ticket types of an event.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiTicketTypes)]
 struct TicketTypes {
     /// The dearest first.
     ticket_types: Vec<TicketTypeBody>,
@@ -27,7 +26,6 @@ struct TicketTypes {
 
 /// How many are left.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = TiketiAvailability)]
 struct Availability {
     available_quantity: u32,
     total_quantity: u32,
@@ -35,7 +33,7 @@ struct Availability {
 
 /// The ticket types of an event.
 #[utoipa::path(
-    get, path = "/api/v1/tickets/event/{event_id}", operation_id = "tiketi_list_ticket_types", tag = "tiketi",
+    get, path = "/api/v1/tickets/event/{event_id}", operation_id = "list_ticket_types",
     params(("event_id" = String, Path, description = "The event")),
     responses((status = 200, description = "Its ticket types", body = TicketTypes), ReadProblems)
 )]
@@ -47,8 +45,8 @@ async fn of_event(State(state): State<AppState>, Named(id): Named) -> Result<Jso
 
 /// How many tickets of a type are left.
 #[utoipa::path(
-    get, path = "/api/v1/tickets/availability/{ticket_type_id}", operation_id = "tiketi_get_availability",
-    tag = "tiketi", params(("ticket_type_id" = String, Path, description = "The ticket type")),
+    get, path = "/api/v1/tickets/availability/{ticket_type_id}", operation_id = "get_availability",
+    params(("ticket_type_id" = String, Path, description = "The ticket type")),
     responses((status = 200, description = "How many", body = Availability), ReadProblems)
 )]
 async fn availability(State(state): State<AppState>, Named(id): Named) -> Result<Json<Availability>, ApiError> {

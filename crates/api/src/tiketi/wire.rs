@@ -100,7 +100,6 @@ pub fn stage(word: &str) -> Result<SaleStage, ApiError> {
 
 /// An event.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiEvent)]
 pub struct EventBody {
     #[schema(format = "uuid")]
     id: String,
@@ -156,7 +155,6 @@ impl EventBody {
 
 /// A kind of ticket that is counted.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiTicketType)]
 pub struct TicketTypeBody {
     #[schema(format = "uuid")]
     id: String,
@@ -250,7 +248,6 @@ pub fn places(layout: &Layout) -> Vec<Place<'_>> {
 
 /// How the seats of an event stand.
 #[derive(Clone, Serialize, ToSchema)]
-#[schema(as = TiketiLayout)]
 pub struct LayoutBody {
     /// The rows of all sections.
     pub rows: usize,
@@ -262,7 +259,6 @@ pub struct LayoutBody {
 /// A section of equal rows.
 #[derive(Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiSection)]
 pub struct SectionBody {
     name: String,
     rows: u32,

@@ -34,7 +34,7 @@ struct SeatsQuery {
 
 /// The seats of an event and what each is now. An unchanged map answers 304 to its `ETag`.
 #[utoipa::path(
-    get, path = "/api/events/{event_id}/seats", tag = "ticketing_pro",
+    get, path = "/api/events/{event_id}/seats",
     params(("event_id" = String, Path, description = "The event's id"), SeatsQuery),
     responses(
         (status = 200, description = "The seats by section and row", body = SeatMapBody),

@@ -44,8 +44,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Hold up to ten counted tickets for five minutes.
 #[utoipa::path(
-    post, path = "/api/v1/reservations", operation_id = "tiketi_create_reservation",
-    tag = "tiketi", security(("bearer" = [])),
+    post, path = "/api/v1/reservations", operation_id = "create_reservation",
+    security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once")),
     request_body = NewReservation,
     responses((status = 201, description = "The tickets are held", body = Made), ReadProblems, WriteProblems)
@@ -106,8 +106,8 @@ pub(super) async fn card_of(state: &AppState, own: &Reservation) -> Result<Optio
 
 /// The caller's reservations, newest first.
 #[utoipa::path(
-    get, path = "/api/v1/reservations/my", operation_id = "tiketi_list_my_reservations",
-    tag = "tiketi", security(("bearer" = [])), params(ListQuery),
+    get, path = "/api/v1/reservations/my", operation_id = "list_my_reservations",
+    security(("bearer" = [])), params(ListQuery),
     responses((status = 200, description = "The reservations", body = Mine), ReadProblems)
 )]
 async fn mine(
@@ -129,8 +129,8 @@ async fn mine(
 
 /// One reservation. Its owner's to see.
 #[utoipa::path(
-    get, path = "/api/v1/reservations/{id}", operation_id = "tiketi_get_reservation",
-    tag = "tiketi", security(("bearer" = [])),
+    get, path = "/api/v1/reservations/{id}", operation_id = "get_reservation",
+    security(("bearer" = [])),
     params(("id" = String, Path, description = "The reservation")),
     responses((status = 200, description = "The reservation", body = Found), ReadProblems)
 )]
@@ -142,8 +142,8 @@ async fn detail(State(state): State<AppState>, caller: Caller, Named(id): Named)
 
 /// Give a reservation up. What was paid goes back the way it came.
 #[utoipa::path(
-    post, path = "/api/v1/reservations/{id}/cancel", operation_id = "tiketi_cancel_reservation",
-    tag = "tiketi", security(("bearer" = [])),
+    post, path = "/api/v1/reservations/{id}/cancel", operation_id = "cancel_reservation",
+    security(("bearer" = [])),
     params(
         ("id" = String, Path, description = "The reservation"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request happen once"),

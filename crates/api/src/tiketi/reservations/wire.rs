@@ -30,7 +30,6 @@ pub fn number(id: ReservationId) -> String {
 /// Counted tickets that somebody wants.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiNewReservation)]
 pub struct NewReservation {
     /// Of which event.
     pub event_id: String,
@@ -41,7 +40,6 @@ pub struct NewReservation {
 /// Counted tickets of one type.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiNewItem)]
 struct NewItem {
     ticket_type_id: String,
     #[schema(minimum = 1, maximum = 10)]
@@ -72,7 +70,6 @@ pub struct ListQuery {
 
 /// A reservation as it was just made.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiReservationMade)]
 pub struct Made {
     #[schema(examples("예매가 완료되었습니다."))]
     message: &'static str,
@@ -82,7 +79,6 @@ pub struct Made {
 /// What matters of a reservation that was just made.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiMadeReservation)]
 struct MadeReservation {
     #[schema(format = "uuid")]
     id: String,
@@ -113,7 +109,6 @@ pub fn made(own: &Reservation) -> Made {
 
 /// A reservation of seats as it was just made.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiSeatReservation)]
 pub struct SeatReservation {
     #[serde(flatten)]
     made: MadeReservation,
@@ -122,7 +117,6 @@ pub struct SeatReservation {
 
 /// A seat of a reservation.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiHeldSeat)]
 pub struct HeldSeatBody {
     #[schema(format = "uuid")]
     id: String,
@@ -161,7 +155,6 @@ pub fn seat_reservation(own: &Reservation, event: &Event) -> SeatReservation {
 
 /// An event's id and title.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiTitled)]
 pub struct Titled {
     #[schema(format = "uuid")]
     id: String,
@@ -178,7 +171,6 @@ impl Titled {
 
 /// A reservation of seats with its event.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiSeatReservationDetail)]
 pub struct SeatReservationDetail {
     #[serde(flatten)]
     reservation: SeatReservation,
@@ -192,7 +184,6 @@ pub struct SeatReservationDetail {
 
 /// The event of a reservation.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiBookedEvent)]
 struct BookedEvent {
     #[serde(flatten)]
     titled: Titled,
@@ -223,7 +214,6 @@ pub fn seat_reservation_detail(
 
 /// One's reservations.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiMyReservations)]
 pub struct Mine {
     pub reservations: Vec<Line>,
     pub pagination: Pagination,
@@ -231,7 +221,6 @@ pub struct Mine {
 
 /// A reservation in a list.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiReservation)]
 pub struct Line {
     #[schema(format = "uuid")]
     id: String,
@@ -259,7 +248,6 @@ pub struct Line {
 /// Seats and tickets of a reservation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = TiketiItem)]
 struct Item {
     /// Of counted tickets.
     ticket_type_name: Option<String>,
@@ -318,14 +306,12 @@ pub fn line(own: &Reservation, card: Option<&Payment>, event: &Event, now: Time)
 
 /// A reservation that was found.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiReservationFound)]
 pub struct Found {
     pub reservation: Detail,
 }
 
 /// A reservation in full.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiReservationDetail)]
 pub struct Detail {
     #[serde(flatten)]
     line: Line,
@@ -378,7 +364,6 @@ fn payment_status(own: &Reservation, card: Option<&Payment>, now: Time) -> &'sta
 
 /// What giving a reservation up answers.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiCancelled)]
 pub struct Cancelled {
     #[schema(examples("예매가 취소되었습니다."))]
     message: &'static str,
@@ -387,7 +372,6 @@ pub struct Cancelled {
 
 /// A reservation that was given up.
 #[derive(Serialize, ToSchema)]
-#[schema(as = TiketiCancelledReservation)]
 struct CancelledReservation {
     #[schema(format = "uuid")]
     id: String,
