@@ -19,6 +19,7 @@ use crate::passwords::Passwords;
 use crate::seal::Seal;
 use crate::seat_pages::SeatPages;
 use crate::tickets::TicketKey;
+use crate::tiketi::LayoutTexts;
 use crate::tiketi::socket::Sockets;
 use crate::tokens::Tokens;
 use crate::webhooks::Messenger;
@@ -169,6 +170,8 @@ pub struct Shared {
     pub search: Search,
     /// Rendered seat maps.
     pub seat_pages: SeatPages,
+    /// What `tiketi` tells of layouts.
+    pub layouts: LayoutTexts,
     /// Turns true when the server stops: what would go on for ever ends then.
     pub stopping: watch::Sender<bool>,
     /// The sockets of `tiketi`.
@@ -193,6 +196,7 @@ impl AppState {
             limits: Limits::new(settings.dialects.iter().flat_map(|dialect| dialect.limits(&settings.per_minute))),
             meters: Meters::default(),
             seat_pages: SeatPages::new(settings.seat_page_bytes),
+            layouts: LayoutTexts::default(),
             rooms: WaitingRoom::start(desk.clone(), crate::queues::policies(&settings)),
             search,
             stopping: watch::Sender::new(false),

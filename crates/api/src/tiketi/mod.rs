@@ -2,6 +2,7 @@
 
 mod errors;
 mod events;
+mod layouts;
 mod payments;
 mod queue;
 mod reservations;
@@ -11,6 +12,7 @@ mod tickets;
 mod wire;
 
 pub use errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems};
+pub use layouts::LayoutTexts;
 
 pub(crate) use errors::envelope;
 
@@ -28,6 +30,7 @@ fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
         .merge(events::routes())
         .merge(tickets::routes())
+        .merge(layouts::routes())
         .merge(seats::routes())
         .merge(reservations::routes())
         .merge(payments::routes())

@@ -1,15 +1,14 @@
-//! Seats: layouts, maps, and choosing up to four.
+//! Seats: maps, and choosing up to four.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use engine::catalogue::{Event, Layout};
+use engine::catalogue::Event;
 use engine::holds::{HoldRules, HoldSeats, Reservation};
 use engine::refusal::Refusal;
 use engine::time::Span;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::Door;
@@ -28,73 +27,7 @@ use crate::{Dialect, ids, queues};
 const MOST: u32 = 4;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::default()
-        .routes(routes!(layouts))
-        .routes(routes!(map))
-        .routes(routes!(reserve))
-        .routes(routes!(reservation))
-}
-
-/// The layouts there are.
-#[derive(Serialize, utoipa::ToSchema)]
-struct Layouts {
-    layouts: Vec<KnownLayout>,
-}
-
-/// A layout that some event has.
-#[derive(Serialize, utoipa::ToSchema)]
-struct KnownLayout {
-    #[schema(format = "uuid")]
-    id: String,
-    name: String,
-    description: String,
-    total_seats: u32,
-    layout_config: LayoutConfig,
-}
-
-/// How a layout is made.
-#[derive(Serialize, utoipa::ToSchema)]
-struct LayoutConfig {
-    sections: Vec<wire::SectionBody>,
-}
-
-impl KnownLayout {
-    fn new(layout: &Layout) -> Self {
-        let sections = LayoutBody::new(layout).sections;
-        let mut names: Vec<&str> = layout.rows().iter().map(|row| row.section.as_str()).collect();
-        names.dedup();
-        Self {
-            id: layout_id(layout),
-            name: format!("{}석 ({})", layout.total(), names.join(", ")),
-            description: format!("{}개 구역, {}열, {}석", names.len(), layout.rows().len(), layout.total()),
-            total_seats: layout.total(),
-            layout_config: LayoutConfig { sections },
-        }
-    }
-}
-
-/// The same rows have the same id, on every server and after every start (RFC 9562, 5.8).
-fn layout_id(layout: &Layout) -> String {
-    let mut digest = Sha256::new();
-    for row in layout.rows() {
-        // Lengths first, so that no two layouts read the same.
-        digest.update(format!("{:?}", (&row.section, &row.label, row.price.0, &row.numbers)));
-    }
-    let bytes: [u8; 32] = digest.finalize().into();
-    let (head, _) = bytes.split_first_chunk::<16>().expect("a digest has 32 bytes");
-    let id = u128::from_be_bytes(*head) & !(0xf << 76) & !(0b11 << 62) | 0x8 << 76 | 0b10 << 62;
-    ids::uuid(id)
-}
-
-/// The layouts of seats that events have, the smallest first.
-#[utoipa::path(
-    get, path = "/api/v1/seats/layouts", operation_id = "list_layouts",
-    responses((status = 200, description = "The layouts", body = Layouts), ReadProblems)
-)]
-async fn layouts(State(state): State<AppState>) -> Result<Json<Layouts>, ApiError> {
-    let mut layouts: Vec<KnownLayout> = state.desk.layouts().await?.iter().map(|own| KnownLayout::new(own)).collect();
-    layouts.sort_by(|a, b| a.total_seats.cmp(&b.total_seats).then_with(|| a.id.cmp(&b.id)));
-    Ok(Json(Layouts { layouts }))
+    OpenApiRouter::default().routes(routes!(map)).routes(routes!(reserve)).routes(routes!(reservation))
 }
 
 /// The seats of an event.
@@ -276,6 +209,7 @@ async fn reservation(State(state): State<AppState>, caller: Caller, Named(id): N
 
 #[cfg(test)]
 mod tests {
+    use engine::catalogue::Layout;
     use engine::catalogue::layout::section;
     use engine::money::Won;
     use engine::seats::SeatStatus;
@@ -285,13 +219,6 @@ mod tests {
 
     fn layout(price: i64) -> Layout {
         Layout::new(section("A", 3, 2, Won(price)).collect()).expect("a layout")
-    }
-
-    #[test]
-    fn the_same_rows_have_the_same_id_and_others_have_not() {
-        assert_eq!(layout_id(&layout(5)), layout_id(&layout(5)));
-        assert_ne!(layout_id(&layout(5)), layout_id(&layout(6)));
-        assert!(ids::parse_uuid(&layout_id(&layout(5))).is_some());
     }
 
     #[test]
