@@ -87,6 +87,11 @@ pub(crate) async fn unknown_path() -> Fault {
     Fault::UnknownPath
 }
 
+/// What answers a method that a path does not have; the dialect's layer writes the body.
+pub(crate) async fn wrong_method() -> Fault {
+    Fault::WrongMethod
+}
+
 /// A command that got no verdict. The refusal, which is a verdict, is handed back.
 ///
 /// # Errors

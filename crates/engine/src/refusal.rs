@@ -36,9 +36,6 @@ pub enum Refusal {
         /// The state it is in.
         state: &'static str,
     },
-    /// The event has live or paid reservations.
-    #[error("the event already has reservations")]
-    EventHasSales,
     /// A field of an event breaks a rule.
     #[error("{field}: {issue}")]
     EventInvalid {
@@ -140,9 +137,6 @@ pub enum Refusal {
         /// When it was used.
         at: Time,
     },
-    /// The token was revoked.
-    #[error("the token was revoked")]
-    TokenRevoked,
     /// The lane has as many live places as it may have.
     #[error("the waiting room is full: at most {limit} at a time")]
     LaneFull {

@@ -94,7 +94,6 @@ impl ApiError {
         match refusal {
             R::SeatTaken { .. } | R::StockShort { .. } => Self::bad(text::TAKEN),
             R::BalanceShort { .. } => Self::bad(text::BALANCE),
-            R::TokenRevoked => Self::token(),
             R::LaneFull { .. } => Self::wait(text::FULL),
             R::MustWait => Self::wait(text::NOT_YET),
             R::KeyReused => Self::new(StatusCode::CONFLICT, text::KEY_REUSED),
@@ -106,7 +105,6 @@ impl ApiError {
             | R::SaleNotOpen { .. }
             | R::SaleClosed
             | R::EventState { .. }
-            | R::EventHasSales
             | R::EventInvalid { .. }
             | R::SeatUnknown
             | R::TooMany { .. }
@@ -210,11 +208,6 @@ impl Around for Envelope {
 /// What answers when a handler panics. The panic itself is logged by the panic hook.
 pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, text::INTERNAL).into_response()
-}
-
-/// What answers a method that a path does not have.
-pub async fn wrong_method() -> Fault {
-    Fault::WrongMethod
 }
 
 /// Runs a command under the key of an attempt; the reply becomes JSON by `wire`, a refusal an error of this text.

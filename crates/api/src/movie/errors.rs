@@ -115,12 +115,9 @@ impl From<&Refusal> for ApiError {
     fn from(refusal: &Refusal) -> Self {
         use Refusal as R;
         let status = match refusal {
-            R::StillHolding
-            | R::KeyReused
-            | R::EventState { .. }
-            | R::EventHasSales
-            | R::TicketUsed { .. }
-            | R::EmailTaken => StatusCode::CONFLICT,
+            R::StillHolding | R::KeyReused | R::EventState { .. } | R::TicketUsed { .. } | R::EmailTaken => {
+                StatusCode::CONFLICT
+            }
             R::UserUnknown
             | R::EventUnknown
             | R::SeatUnknown
@@ -129,7 +126,6 @@ impl From<&Refusal> for ApiError {
             | R::PaymentUnknown => StatusCode::NOT_FOUND,
             R::NotYours | R::PersonLimit { .. } | R::MustWait => StatusCode::FORBIDDEN,
             R::LaneFull { .. } => StatusCode::TOO_MANY_REQUESTS,
-            R::TokenRevoked => StatusCode::UNAUTHORIZED,
             R::AmountInvalid
             | R::NothingWanted
             | R::TooMany { .. }
@@ -232,11 +228,6 @@ fn foreign(response: &Response) -> Option<ApiError> {
 /// What answers when a handler panics. The panic itself is logged by the panic hook.
 pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::internal().into_response()
-}
-
-/// What answers a method that a path does not have.
-pub(super) async fn wrong_method() -> Fault {
-    Fault::WrongMethod
 }
 
 /// Runs a command under the key of an attempt. `wire` makes the answer of the reply, and says how many tickets it

@@ -18,6 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::fault;
 use crate::once::Keys;
 use crate::settle::Settle;
 use crate::state::AppState;
@@ -33,7 +34,7 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     // To who asks for a ticket of these names there is none; without this the answer would be "wrong method".
     let names = ["/tickets/issue", "/tickets/refund"];
     let routes = names.into_iter().fold(routes, |routes, path| routes.route(path, get(tickets::unknown)));
-    let routes = routes.method_not_allowed_fallback(errors::wrong_method);
+    let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_ANYBODY, envelope: errors::worded };
     routes.layer((settle, CatchPanicLayer::custom(errors::panicked)))
 }

@@ -63,7 +63,6 @@ impl From<&Refusal> for ApiError {
             | R::NothingWanted
             | R::TotalDiffers { .. }
             | R::AmountInvalid => StatusCode::BAD_REQUEST,
-            R::TokenRevoked => StatusCode::UNAUTHORIZED,
             R::PaymentDeclined | R::BalanceShort { .. } => StatusCode::PAYMENT_REQUIRED,
             R::NotYours | R::PersonLimit { .. } | R::SaleNotOpen { .. } | R::MustWait => StatusCode::FORBIDDEN,
             R::UserUnknown
@@ -74,7 +73,6 @@ impl From<&Refusal> for ApiError {
             | R::PaymentUnknown => StatusCode::NOT_FOUND,
             R::EmailTaken
             | R::EventState { .. }
-            | R::EventHasSales
             | R::SeatTaken { .. }
             | R::StockShort { .. }
             | R::StillHolding
@@ -158,11 +156,6 @@ pub fn envelope(response: Response) -> Response {
 /// What answers when a handler panics. The panic itself is logged by the panic hook.
 pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error").into_response()
-}
-
-/// What answers a method that a path does not have.
-pub async fn wrong_method() -> Fault {
-    Fault::WrongMethod
 }
 
 /// Runs a command under the key of an attempt; the reply becomes JSON by `wire`, with this status, a refusal an error.

@@ -16,6 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::fault;
 use crate::limits::{self, PerMinute, Rule};
 use crate::once::Keys;
 use crate::settle::Settle;
@@ -39,7 +40,7 @@ pub(crate) fn limits(per_minute: &PerMinute) -> Vec<Rule> {
 /// The routes with the layers of this dialect.
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
-    let routes = routes.method_not_allowed_fallback(errors::wrong_method);
+    let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: errors::envelope };
     let caught = CatchPanicLayer::custom(errors::panicked);
     match state.settings.rate_limits {

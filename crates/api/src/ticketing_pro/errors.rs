@@ -167,11 +167,8 @@ impl From<&Refusal> for ApiError {
                 (400, code::PAYMENT_FAILED)
             }
             R::PaymentDeclined | R::BalanceShort { .. } => (402, code::PAYMENT_FAILED),
-            R::EventState { .. } | R::EventHasSales | R::StillHolding | R::TicketUsed { .. } | R::KeyReused => {
-                (409, code::CONFLICT)
-            }
+            R::EventState { .. } | R::StillHolding | R::TicketUsed { .. } | R::KeyReused => (409, code::CONFLICT),
             R::EventInvalid { field, issue } => return Self::field(field, issue.as_str()),
-            R::TokenRevoked => (401, code::UNAUTHORIZED),
         };
         let status = StatusCode::from_u16(status).expect("the statuses above are statuses");
         let error = Self::new(status, code, refusal.to_string());
@@ -300,11 +297,6 @@ fn written(response: Response, error: &ApiError, path: &str, at: Time) -> Respon
 /// What answers when a handler panics. The panic itself is logged by the panic hook.
 pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::internal().into_response()
-}
-
-/// What answers a method that a path does not have.
-pub(super) async fn wrong_method() -> Fault {
-    Fault::WrongMethod
 }
 
 /// Runs a command under the key of an attempt; the reply becomes JSON by `wire`, a refusal the envelope.

@@ -197,7 +197,7 @@ async fn free(state: &AppState, event: &Arc<Event>) -> Result<u32, Unavailable> 
 }
 
 /// Who edits, if this caller may edit anything at all.
-fn editor(caller: &Caller) -> Result<Editor, ApiError> {
+pub(super) fn editor(caller: &Caller) -> Result<Editor, ApiError> {
     match caller.role {
         Role::User => Err(ApiError::forbidden("Only organizers and admins may do this")),
         role @ (Role::Organizer | Role::Admin) => Ok(Editor { user: caller.user, role }),

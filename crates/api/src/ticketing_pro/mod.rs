@@ -38,7 +38,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::errors::Envelope;
 use crate::around::AroundLayer;
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::limits::{self, Counted, PerMinute, Rule};
 use crate::once::Keys;
 use crate::settle::Settle;
@@ -77,7 +77,7 @@ pub(crate) fn limits(per_minute: &PerMinute) -> Vec<Rule> {
 /// The routes with the layers of this dialect.
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
-    let routes = routes.method_not_allowed_fallback(errors::wrong_method);
+    let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: Envelope(state.clone()) };
     let caught = CatchPanicLayer::custom(errors::panicked);
     match state.settings.rate_limits {

@@ -22,7 +22,7 @@ use super::errors::{ApiError, ReadProblems, WriteProblems, code, ok};
 use crate::caller::Caller;
 use crate::once::{self, Posted};
 use crate::state::AppState;
-use crate::tickets::{TicketKey, png, svg};
+use crate::tickets::{png, svg};
 use crate::{clock, ids};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -68,7 +68,7 @@ async fn qr(
     if !matches!(reservation.standing, Standing::Confirmed { .. }) {
         return Err(Refusal::ReservationUnpaid.into());
     }
-    let code = TicketKey::derive(&state.settings.jwt_secret).code(reservation.id, state.desk.now());
+    let code = state.tickets.code(reservation.id, state.desk.now());
     let fresh = [(CACHE_CONTROL, "no-store"), (VARY, "Accept")];
     Ok(if wants_png(&headers) {
         (fresh, [(CONTENT_TYPE, "image/png")], png(&code)).into_response()
@@ -150,8 +150,7 @@ async fn verify(
     if let Some(answered) = once::replayed(&state, &attempt).await? {
         return Ok(answered);
     }
-    let key = TicketKey::derive(&state.settings.jwt_secret);
-    let reservation = key.verify(body.code.trim(), state.desk.now());
+    let reservation = state.tickets.verify(body.code.trim(), state.desk.now());
     let reservation = reservation.map_err(|bad| ApiError::bad_request(bad.to_string()))?;
     check_staff(&state, &caller, reservation).await?;
     let (path, at) = (attempt.path.clone(), state.desk.now());

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::errors::{ApiError, ReadProblems, WriteProblems, code, ok};
+use super::events::editor;
 use crate::caller::Caller;
 use crate::once::{self, Bare, Posted};
 use crate::query::{Page, Query};
@@ -155,13 +156,6 @@ struct Wanted {
     status: Option<String>,
     page: Option<u32>,
     page_size: Option<u32>,
-}
-
-fn editor(caller: &Caller) -> Result<Editor, ApiError> {
-    match caller.role {
-        Role::User => Err(ApiError::forbidden("Only organizers and admins may do this")),
-        role @ (Role::Organizer | Role::Admin) => Ok(Editor { user: caller.user, role }),
-    }
 }
 
 fn kinds(words: &[String]) -> Result<Vec<Kind>, ApiError> {

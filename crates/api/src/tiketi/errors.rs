@@ -76,7 +76,6 @@ impl From<&Refusal> for ApiError {
             R::SaleNotOpen { .. } => (409, "SALE_NOT_STARTED", "아직 판매가 시작되지 않았습니다."),
             R::SaleClosed => (409, "SALE_ENDED", "판매가 종료되었습니다."),
             R::EventState { .. } => (409, "EVENT_STATE", "현재 이벤트 상태에서는 할 수 없습니다."),
-            R::EventHasSales => (409, "EVENT_HAS_RESERVATIONS", "이미 예매가 있는 이벤트입니다."),
             R::EventInvalid { field, issue } => return Self::malformed(format!("{field}: {issue}")),
             R::SeatTaken { label } => {
                 let message = format!("이미 예약된 좌석입니다. ({label})");
@@ -107,7 +106,6 @@ impl From<&Refusal> for ApiError {
             R::TicketUsed { .. } => (409, "TICKET_USED", "이미 사용된 티켓입니다."),
             R::LaneFull { .. } => (429, "QUEUE_FULL", "대기열이 가득 찼습니다. 잠시 후 다시 시도해 주세요."),
             R::MustWait => (403, "QUEUE_REQUIRED", "대기열에서 차례를 기다려 주세요."),
-            R::TokenRevoked => (401, "UNAUTHORIZED", "다시 로그인해 주세요."),
             R::KeyReused => (409, "IDEMPOTENCY_KEY_REUSED", "다른 요청에 사용된 Idempotency-Key입니다."),
         };
         let status = StatusCode::from_u16(status).expect("the statuses above are statuses");
@@ -184,11 +182,6 @@ fn internal() -> ApiError {
 /// What answers when a handler panics. The panic itself is logged by the panic hook.
 pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     internal().into_response()
-}
-
-/// What answers a method that a path does not have.
-pub(super) async fn wrong_method() -> Fault {
-    Fault::WrongMethod
 }
 
 /// Runs a command under the key of an attempt: the reply becomes JSON by `wire`, a refusal an error by `refuse`.

@@ -21,6 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::fault;
 use crate::once::Keys;
 use crate::settle::Settle;
 use crate::state::AppState;
@@ -40,7 +41,7 @@ fn routes() -> OpenApiRouter<AppState> {
 /// The routes with the layers of this dialect.
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
-    let routes = routes.method_not_allowed_fallback(errors::wrong_method);
+    let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: errors::envelope };
     let routes = routes.layer((settle, CatchPanicLayer::custom(errors::panicked)));
     routes.merge(state.sockets.routes(state))

@@ -198,21 +198,6 @@ impl Layout {
         Self::new(rows.collect())
     }
 
-    /// The rows of sections of equal rows: name, rows, seats a row and price of each.
-    ///
-    /// # Errors
-    /// [`Refusal::EventInvalid`] for too many seats, before any row is made.
-    pub fn sections(described: &[(String, u32, u32, Won)]) -> Result<Vec<SeatRow>, Refusal> {
-        let seats = |(_, rows, per_row, _): &(String, u32, u32, Won)| u64::from(*rows) * u64::from(*per_row);
-        let total = described.iter().map(seats).fold(0, u64::saturating_add);
-        if total > u64::from(MOST_SEATS) {
-            return Err(too_many());
-        }
-        let rows =
-            |(name, rows, per_row, price): &(String, u32, u32, Won)| section(name, rows * per_row, *per_row, *price);
-        Ok(described.iter().flat_map(rows).collect())
-    }
-
     /// The rows, in order.
     #[must_use]
     pub fn rows(&self) -> &[SeatRow] {
