@@ -89,8 +89,11 @@ pub async fn charge(
     }
 }
 
-/// Makes sure that the gateway knows of a payment.
-async fn announce(state: &AppState, payment: Payment) -> Result<Payment, NotCharged> {
+/// Makes sure that the gateway knows of a payment. Every step may be repeated, so that a lost answer does no harm.
+///
+/// # Errors
+/// [`NotCharged`].
+pub(crate) async fn announce(state: &AppState, payment: Payment) -> Result<Payment, NotCharged> {
     if payment.gateway != Gateway::Stripe || payment.reference.is_some() {
         return Ok(payment);
     }

@@ -14,6 +14,8 @@ pub use signature::{BadSignature, TOLERANCE_SECONDS, WebhookSecret};
 pub use stripe::{GatewayError, GivenBack, Intent, STRIPE_API_BASE, STRIPE_VERSION, Stripe};
 pub use webhook::{Kind, NoEvent, Notice, Subject};
 
+pub(crate) use charge::announce;
+
 use engine::payments::Gateway;
 
 /// Which gateway to use.

@@ -6,9 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::Stopped;
-use engine::payments::{
-    AttachIntent, CancelPayment, ChargeSandbox, Gateway, OpenPayment, Payment, PaymentState, RetryRefund, Step,
-};
+use engine::payments::{CancelPayment, ChargeSandbox, Gateway, OpenPayment, Payment, PaymentState, RetryRefund, Step};
 use engine::people::Role;
 use engine::refusal::Refusal;
 use http::{HeaderMap, StatusCode};
@@ -20,7 +18,7 @@ use super::bookings::read_id;
 use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, act, code, ok};
 use crate::caller::Caller;
 use crate::fault::Fault;
-use crate::gateway::{self, GatewayError, NotReceived};
+use crate::gateway::{self, GatewayError, NotCharged, NotReceived};
 use crate::once::{self, Attempt, Bare, Posted};
 use crate::state::AppState;
 
@@ -94,7 +92,7 @@ fn secret() -> Result<String, ApiError> {
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
-/// Makes sure that Stripe knows of the payment. Every step may be repeated, so that a lost answer does no harm.
+/// Makes sure that Stripe knows of the payment.
 async fn open_at_stripe(state: &AppState, open: OpenPayment) -> Result<(), ApiError> {
     let payment = match state.desk.run(open).await {
         Ok(payment) => payment,
@@ -102,17 +100,11 @@ async fn open_at_stripe(state: &AppState, open: OpenPayment) -> Result<(), ApiEr
         Err(Stopped::Refused(_)) => return Ok(()),
         Err(stopped) => return Err(stopped.into()),
     };
-    if payment.gateway != Gateway::Stripe || payment.reference.is_some() {
-        return Ok(());
-    }
-    let stripe = state.gateway.stripe().map_err(|error| failed(&error))?;
-    let intent = stripe.create(&payment).await.map_err(|error| failed(&error))?;
-    if !intent.pays(&payment) {
-        tracing::error!(intent = intent.id, "the gateway opened the payment for another amount");
-        return Err(ApiError::internal());
-    }
-    let client_secret = intent.client_secret.unwrap_or_default();
-    state.desk.run(AttachIntent { payment: payment.id, reference: intent.id, client_secret }).await?;
+    gateway::announce(state, payment).await.map_err(|error| match error {
+        NotCharged::Gateway(error) => failed(&error),
+        NotCharged::Stopped(stopped) => stopped.into(),
+        NotCharged::Declined | NotCharged::ProofWanted => Refusal::PaymentDeclined.into(),
+    })?;
     Ok(())
 }
 
