@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_rooms.sql"),
     include_str!("../migrations/0003_movie.sql"),
     include_str!("../migrations/0004_outward.sql"),
+    // The number 0005 was never used. What counts is the place in this list.
     include_str!("../migrations/0006_event_rows.sql"),
     include_str!("../migrations/0007_message_batches.sql"),
     include_str!("../migrations/0008_node_news.sql"),

@@ -1,4 +1,9 @@
-//! Every fixed statement is understood by the databases: prepared here, before anyone needs it.
+//! Statements are understood by the databases: prepared here, before anyone needs them. They are those that have a name,
+//! the audit's, and the lists of movie tickets.
+//!
+//! Not prepared are those of `tail.rs`, which are for PostgreSQL alone, what the drivers make of a `Table` to write its
+//! rows, and what stands where it is run: the lists and counts of `reading.rs` and `outward.rs` (due jobs and lapsed holds
+//! among them) and how many jobs there are.
 
 use std::sync::Arc;
 

@@ -47,7 +47,7 @@ pub(crate) type Values = Vec<Value>;
 
 /// A transaction. Calls that are polled together are sent together.
 pub(crate) trait Tx {
-    /// Whether a load costs a journey, so that the loads of a batch are better made together.
+    /// Whether other nodes may work on the same store, and so have to be told what changed in the waiting room.
     const REMOTE: bool;
 
     /// The rows that have one of these keys, which are sorted.

@@ -106,8 +106,8 @@ impl Desk {
     pub async fn gauges(&self) -> Result<Gauges, Unavailable> {
         let reads = &self.0.reads;
         let jobs = reads.number("SELECT COUNT(*) FROM jobs", Vec::new()).await?;
-        let newest = reads.number(OLDEST_DUE, vec![self.now().0.value()]).await?;
-        let lag = if newest == 0 { 0 } else { (self.now().0 - newest).max(0) };
+        let oldest = reads.number(OLDEST_DUE, vec![self.now().0.value()]).await?;
+        let lag = if oldest == 0 { 0 } else { (self.now().0 - oldest).max(0) };
         let stuck = reads.number(STUCK_REFUNDS, Vec::new()).await?;
         Ok(Gauges { queued: self.queued(), jobs, lag: Span(lag), stuck_refunds: stuck })
     }

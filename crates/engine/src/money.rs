@@ -9,7 +9,7 @@ pub struct Won(pub i64);
 impl Won {
     /// Nothing.
     pub const ZERO: Won = Won(0);
-    /// The most one price, top-up or booking may be: a trillion won.
+    /// The most one price or top-up may be: a trillion won. What is added up of them may be a thousand times that.
     pub const MOST: Won = Won(1_000_000_000_000);
 
     /// The sum, refused when it leaves the range of money.

@@ -82,7 +82,7 @@ pub(super) fn webhook_secret(state: &AppState) -> WebhookSecret {
 async fn act(state: &AppState, payment: &Payment, notice: Notice) -> Result<(), NotReceived> {
     if let Some(what) = contradiction(payment, &notice) {
         let Subject { amount, currency, .. } = &notice.subject;
-        tracing::error!(event = notice.event, amount, currency, "an event about {what} than the payment's");
+        tracing::error!(event = notice.event, what, amount, currency, "the event does not match its payment");
         return Ok(());
     }
     if notice.object == Kind::Refund && notice.subject.amount != Some(payment.amount.0) {
@@ -102,7 +102,7 @@ fn contradiction(payment: &Payment, notice: &Notice) -> Option<&'static str> {
     let foreign = |currency: &String| !currency.eq_ignore_ascii_case("krw");
     match news {
         News::Succeeded { .. } if subject.currency.as_ref().is_some_and(foreign) => Some("another currency"),
-        News::Succeeded { .. } if subject.amount.is_none() => Some("no amount rather"),
+        News::Succeeded { .. } if subject.amount.is_none() => Some("no amount"),
         News::Succeeded { .. } if subject.amount != Some(payment.amount.0) => Some("another amount"),
         _ => None,
     }

@@ -150,7 +150,7 @@ async fn of_user(
     }
     let user = user.ok_or(Refusal::UserUnknown)?;
     let found = list(&state, user, query).await?;
-    // Who has bookings is somebody, registered or not: `concert` takes any id.
+    // Who has bookings is there: only of somebody without any it has to be looked up.
     if found.total == 0 && user != caller.user && state.desk.user(user).await?.is_none() {
         return Err(Refusal::UserUnknown.into());
     }
