@@ -22,9 +22,21 @@ pub(crate) struct Catalogue(RwLock<Kept>);
 struct Kept {
     events: HashMap<EventId, Arc<Event>>,
     rows: usize,
+    /// Counts what was told of events: what was read before the last of it may be old.
+    told: u64,
 }
 
 impl Kept {
+    fn put(&mut self, event: Arc<Event>) {
+        self.forget(event.id);
+        if self.rows > MOST_ROWS {
+            // Rare, and what is read again comes back: no order of use is kept for it.
+            *self = Self { told: self.told, ..Self::default() };
+        }
+        self.rows += weight(&event);
+        self.events.insert(event.id, event);
+    }
+
     fn forget(&mut self, id: EventId) {
         if let Some(event) = self.events.remove(&id) {
             self.rows -= weight(&event);
@@ -70,23 +82,38 @@ impl Catalogue {
         self.0.read().events.get(&id).cloned()
     }
 
+    /// How much has been told so far: to be asked before an event is read, for [`Catalogue::remember`].
+    pub(crate) fn told(&self) -> u64 {
+        self.0.read().told
+    }
+
+    /// Keeps an event that was read, unless something has been told since then: it may be as it was before that, and
+    /// nothing would put it right until it is changed again.
+    pub(crate) fn remember(&self, event: Arc<Event>, told: u64) {
+        let mut kept = self.0.write();
+        if kept.told == told {
+            kept.put(event);
+        }
+    }
+
+    /// Keeps an event as it is now. News may come in any order.
     pub(crate) fn put(&self, event: Arc<Event>) {
         let mut kept = self.0.write();
-        kept.forget(event.id);
-        if kept.rows > MOST_ROWS {
-            // Rare, and what is read again comes back: no order of use is kept for it.
-            *kept = Kept::default();
+        kept.told += 1;
+        if kept.events.get(&event.id).is_none_or(|known| known.version <= event.version) {
+            kept.put(event);
         }
-        kept.rows += weight(&event);
-        kept.events.insert(event.id, event);
     }
 
     pub(crate) fn forget_all(&self) {
-        *self.0.write() = Kept::default();
+        let mut kept = self.0.write();
+        *kept = Kept { told: kept.told + 1, ..Kept::default() };
     }
 
     pub(crate) fn forget(&self, id: EventId) {
-        self.0.write().forget(id);
+        let mut kept = self.0.write();
+        kept.told += 1;
+        kept.forget(id);
     }
 
     /// The events of these versions, read from the store where memory has another one.
@@ -103,5 +130,69 @@ impl Catalogue {
             events.push(event);
         }
         Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::catalogue::{Billing, EventStatus, Layout, Offer};
+    use engine::id::UserId;
+    use engine::money::Won;
+    use engine::time::Time;
+
+    use super::*;
+
+    fn billing() -> Billing {
+        Billing {
+            title: "Show".to_owned(),
+            description: String::new(),
+            category: "concert".to_owned(),
+            venue: "Hall".to_owned(),
+            location: "Seoul".to_owned(),
+            address: None,
+            artist: None,
+            image_url: None,
+            starts_at: Time(1),
+            ends_at: Time(2),
+            sale_opens: None,
+            sale_closes: None,
+            organizer_name: None,
+            organizer_contact: None,
+            tags: Vec::new(),
+            max_per_user: None,
+            waiting_room: None,
+        }
+    }
+
+    fn event(version: i64) -> Arc<Event> {
+        let layout = Layout::standard(10, Won(1), Won(1)).expect("a layout");
+        Arc::new(Event {
+            id: EventId(1 << 20),
+            owner: UserId(1),
+            billing: billing(),
+            offer: Offer { layout: Arc::new(layout), types: Vec::new(), min_price: Won(1), max_price: Won(1) },
+            status: EventStatus::Published,
+            version,
+            created_at: Time(0),
+            updated_at: Time(0),
+        })
+    }
+
+    #[test]
+    fn what_was_read_before_the_last_news_is_not_kept() {
+        let (catalogue, id) = (Catalogue::default(), EventId(1 << 20));
+        let version = || catalogue.get(id).map(|event| event.version);
+        let before = catalogue.told();
+        catalogue.put(event(2));
+        catalogue.remember(event(1), before);
+        assert_eq!(version(), Some(2), "it was changed while somebody read it");
+        let before = catalogue.told();
+        catalogue.forget(id);
+        catalogue.remember(event(2), before);
+        assert_eq!(version(), None, "it was deleted while somebody read it");
+        catalogue.remember(event(2), catalogue.told());
+        assert_eq!(version(), Some(2));
+        catalogue.put(event(1));
+        assert_eq!(version(), Some(2), "news that comes late");
     }
 }

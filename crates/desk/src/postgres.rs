@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
@@ -155,6 +156,12 @@ fn is_this_machine(host: &Host) -> bool {
     }
 }
 
+/// How long a database may take to be reached.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a database may be silent on the wire before it counts as gone: a machine that failed says no goodbye, and
+/// without this every connection to it would wait for a quarter of an hour.
+const SILENCE: Duration = Duration::from_secs(15);
+
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let lost = |what: String| StoreError::Lost(what);
@@ -165,7 +172,9 @@ impl Address {
         if !url.contains("sslmode=") && config.get_hosts().iter().all(is_this_machine) {
             config.ssl_mode(SslMode::Disable);
         }
-        config.application_name("maepyo").connect_timeout(std::time::Duration::from_secs(5));
+        config.application_name("maepyo").connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(SILENCE);
+        // What waits for an answer has nothing to send: somebody has to ask whether the other end is still there.
+        config.keepalives_idle(SILENCE).keepalives_interval(SILENCE / 3).keepalives_retries(3);
         let mut roots = rustls::RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         for certificate in rustls_native_certs::load_native_certs().certs {
