@@ -17,7 +17,7 @@ use futures_util::try_join;
 use crate::catalogue::{Catalogue, EventVersion};
 use crate::entry::Entry;
 use crate::gather::Attempt;
-use crate::performer::{Performer, Taken};
+use crate::performer::{Performers, Taken};
 use crate::store::{Lock, StoreError, Tx};
 use crate::tables::{LaneNews, OutboxRow, StoredAnswer, Table};
 use crate::value::{IntoValue as _, Kind, Value};
@@ -35,7 +35,7 @@ pub(crate) struct Surroundings<'a> {
     pub seed: u64,
     pub node: i64,
     pub catalogue: &'a Catalogue,
-    pub performer: &'a Performer,
+    pub performers: &'a Performers,
 }
 
 /// What others are told once the batch is durable.
@@ -100,7 +100,7 @@ pub(crate) async fn work<T: Tx>(
     }
     let given: Vec<&StoredAnswer> = given.iter().filter_map(|key| answers.get(key)?.as_ref()).collect();
     let entries: Vec<Entry> = facts.iter().map(|fact| Entry::of(fact, &world, around.now)).collect();
-    let jobs = around.performer.take(&mut world, &mut cx);
+    let jobs = around.performers.take(&mut world, &mut cx);
     let (end, committed) = save(tx, &world, &given, &entries, around).await?;
     Ok(changed(&world, entries, jobs, (end, committed)))
 }

@@ -59,7 +59,7 @@ fn shared(batch: usize) -> Result<Shared, Unavailable> {
         stream: Stream::default(),
         follower: crate::lanes::Mouth::default(),
         ears: crate::nodes::Ears::default(),
-        performer: crate::performer::Performer::default(),
+        performers: crate::performer::Performers::default(),
     })
 }
 

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::entry::Entry;
 use crate::lanes::{Mouth, News};
 use crate::nodes::Ears;
-use crate::performer::{Performer, Taken};
+use crate::performer::{Performers, Taken};
 use crate::postgres::{Address, Session};
 use crate::programme::Programme;
 use crate::sqlite::{Flusher, Turn, Writer, at_once};
@@ -151,7 +151,7 @@ pub(crate) struct Shared {
     pub stream: Stream,
     pub follower: Mouth,
     pub ears: Ears,
-    pub performer: Performer,
+    pub performers: Performers,
 }
 
 impl Shared {
@@ -164,8 +164,8 @@ impl Shared {
 
     fn surroundings(&self) -> Surroundings<'_> {
         let seed = self.seed();
-        let (catalogue, performer) = (&self.catalogue, &self.performer);
-        Surroundings { now: self.clock.now(), seed, node: self.node, catalogue, performer }
+        let (catalogue, performers) = (&self.catalogue, &self.performers);
+        Surroundings { now: self.clock.now(), seed, node: self.node, catalogue, performers }
     }
 
     /// Empties the memory, which fills again from the store.

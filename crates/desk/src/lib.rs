@@ -37,7 +37,6 @@ pub use gather::Render;
 pub use lanes::{Follower, News, Outlook};
 pub use nodes::NodeWord;
 pub use outward::DeliveryQuery;
-pub use performer::RetryAt;
 pub use reading::OnOffer;
 pub use stream::Page;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use engine::catalogue::Event;
 use engine::holds::Reservation;
 use engine::id::{EventId, JobId, PaymentId, ReservationId, TicketTypeId, UserId};
+use engine::jobs::Duty;
 use engine::payments::Payment;
 use engine::people::{Email, RevokedToken, User, email_key};
 use engine::seats::Stock;
@@ -14,6 +15,7 @@ use engine::wallet::Wallet;
 
 use crate::batch::LAPSED;
 use crate::desk::Desk;
+use crate::tables::due_of;
 use crate::value::{Columns, IntoValue as _, Kind, Value};
 use crate::views::View;
 use crate::{EventQuery, EventSort, ReservationQuery, SeatMap, SeatStretch, Unavailable};
@@ -94,9 +96,11 @@ impl Desk {
         if let Some(event) = self.0.shared.catalogue.get(id) {
             return Ok(Some(event));
         }
+        let catalogue = &self.0.shared.catalogue;
+        let told = catalogue.told();
         let event = self.0.reads.get::<Arc<Event>>(&id).await?;
         if let Some(event) = &event {
-            self.0.shared.catalogue.put(event.clone());
+            catalogue.remember(event.clone(), told);
         }
         Ok(event)
     }
@@ -378,13 +382,12 @@ impl Desk {
         self.ids(sql, vec![self.now().0.value(), limit.value()]).await
     }
 
-    /// Ids of jobs that are due, oldest first.
+    /// Ids of jobs of a duty that are due, oldest first.
     ///
     /// # Errors
     /// As [`Desk::user`].
-    pub async fn due_jobs(&self, limit: i64) -> Result<Vec<JobId>, Unavailable> {
-        let sql = "SELECT id FROM jobs WHERE run_at <= ?1 ORDER BY run_at LIMIT ?2";
-        self.ids(sql, vec![self.now().0.value(), limit.value()]).await
+    pub async fn due_jobs(&self, duty: Duty, limit: i64) -> Result<Vec<JobId>, Unavailable> {
+        self.ids(due_of(duty), vec![self.now().0.value(), limit.value()]).await
     }
 
     /// Ids of reservations of an event that are held or paid.

@@ -11,6 +11,7 @@ use api::AppState;
 use api::indexing::Indexer;
 use desk::{Desk, Stopped};
 use engine::holds::ExpireReservation;
+use engine::jobs::Duty;
 use engine::lanes::ForgetPlaces;
 use engine::messages::{CallReminder, Lead};
 use engine::time::{Span, Time};
@@ -49,22 +50,27 @@ enum Next {
 /// The loops, running.
 pub struct Loops {
     running: Vec<JoinHandle<()>>,
-    jobs: Jobs,
+    jobs: [Jobs; Duty::ALL.len()],
+    /// They go on for as long as jobs do.
+    leases: Vec<JoinHandle<()>>,
+    end_leases: watch::Sender<bool>,
 }
 
 /// Starts all loops. Each ends its step and returns when `stop` turns true.
 pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
-    let jobs = Jobs::start(state);
-    let (new, due, leases) = (jobs.clone(), jobs.clone(), jobs.clone());
+    let jobs = Duty::ALL.map(|duty| Jobs::start(state, duty));
+    let (end_leases, jobs_over) = watch::channel(false);
+    let leases = jobs.iter().map(|jobs| {
+        let jobs = jobs.clone();
+        start_loop("leases", &jobs_over, move || jobs.clone().renew_leases())
+    });
+    let leases = leases.collect();
     let (expiry, tidying) = (state.desk.clone(), state.desk.clone());
     let indexer = Arc::new(Indexer::new(state));
     let (people, webhooks, reminders) = (state.clone(), state.clone(), state.desk.clone());
     let metrics = state.clone();
-    let running = vec![
+    let mut running = vec![
         start_loop("expiry", stop, move || expire(expiry.clone())),
-        start_loop("new jobs", stop, move || new.clone().perform_new()),
-        start_loop("due jobs", stop, move || due.clone().take_due()),
-        start_loop("leases", stop, move || leases.clone().renew_leases()),
         start_loop("messages", stop, move || tell_people(people.clone())),
         start_loop("webhooks", stop, move || tell_webhooks(webhooks.clone())),
         start_loop("reminders", stop, move || call_reminders(reminders.clone())),
@@ -73,7 +79,12 @@ pub fn start(state: &AppState, stop: &watch::Receiver<bool>) -> Loops {
         tokio::spawn(api::tiketi::socket::attend(state.clone(), stop.clone())),
         start_loop("metrics", stop, move || drain_metrics(metrics.clone())),
     ];
-    Loops { running, jobs }
+    for own in &jobs {
+        let (new, due) = (own.clone(), own.clone());
+        running.push(start_loop("new jobs", stop, move || new.clone().perform_new()));
+        running.push(start_loop("due jobs", stop, move || due.clone().take_due()));
+    }
+    Loops { running, jobs, leases, end_leases }
 }
 
 impl Loops {
@@ -84,7 +95,12 @@ impl Loops {
             // A loop survives its steps; if it did not, there is nothing to wait for.
             let _ = running.await;
         }
-        self.jobs.finish().await;
+        let [till, mail, webhooks] = self.jobs.map(Jobs::finish);
+        tokio::join!(till, mail, webhooks);
+        let _ = self.end_leases.send(true);
+        for lease in self.leases {
+            let _ = lease.await;
+        }
     }
 }
 

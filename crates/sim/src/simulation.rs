@@ -343,7 +343,7 @@ impl Simulation {
 
 /// Takes jobs up, each to be tried again later and later.
 pub(crate) fn take(jobs: Vec<JobId>) -> Call {
-    TakeJobs { jobs, retry_at: |now, attempts| now + Span::seconds(5 << attempts.min(6)) }.into()
+    TakeJobs { jobs, lease: Span::seconds(5) }.into()
 }
 
 fn verdict(seed: u64, tally: &Tally, found: &[String]) -> Result<(), Violation> {

@@ -10,16 +10,12 @@ use engine::holds::{Reservation, Standing, Tender};
 use engine::id::{JobId, PaymentId};
 use engine::payments::{CompleteRefund, Gateway, News, Payment, PaymentState, Refund};
 
-/// Brings the sandbox's word of a payment. Not that a card was turned down: that was noted when it was, and word of it could
-/// only undo the proof that was asked for the next card meanwhile. Nor of a payment that has bought its reservation already,
-/// because the buyer confirmed it first: such word changes nothing, whatever happens later.
+/// Brings the sandbox's word of a payment. Not of one that has bought its reservation already, because the buyer confirmed it
+/// first: such word changes nothing, whatever happens later.
 ///
 /// # Errors
 /// Where that is to be tried again.
 pub async fn tell(state: &AppState, job: JobId, payment: PaymentId, news: &News) -> Result<(), ErrandFailed> {
-    if matches!(news, News::Failed) {
-        return Ok(());
-    }
     let Some(payment) = state.desk.payment(payment).await? else { return Ok(()) };
     if matches!(news, News::Succeeded { .. }) && has_bought(state, &payment).await? {
         return Ok(());
@@ -42,7 +38,7 @@ async fn has_bought(state: &AppState, payment: &Payment) -> Result<bool, Unavail
 async fn send_webhook(state: &AppState, job: JobId, payment: &Payment, news: &News) -> Result<(), ErrandFailed> {
     let now = state.desk.now();
     let body = webhook::write(&format!("evt_{:032x}", job.0), &shown(payment), payment, news, now);
-    let signature = webhook_secret(state).sign(&body, now)?;
+    let signature = webhook_secret(state, payment.gateway).sign(&body, now)?;
     Ok(deliver_of(state, payment, &signature, &body).await?)
 }
 

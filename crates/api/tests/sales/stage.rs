@@ -1,5 +1,6 @@
 //! A server without a socket, an event on sale and people who buy.
 
+use futures_util::future::join_all;
 use std::sync::Arc;
 
 use api::errands::perform;
@@ -9,10 +10,9 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use desk::{Desk, DeskConfig, StoreConfig};
 use engine::catalogue::{Billing, CreateEvent, Editor, Event, NewOffer, NewTicketType};
-use engine::jobs::{FinishJobs, Job, TakeJobs};
+use engine::jobs::{Duty, FinishJobs, Job, TakeJobs};
 use engine::money::Won;
 use engine::people::{RegisterUser, Role, User};
-use engine::time::Time;
 use http::{HeaderMap, Request, StatusCode};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
@@ -65,6 +65,11 @@ impl Stage {
 
     /// A stage whose payments go through a gateway.
     pub async fn new(gateway: GatewayConfig) -> Self {
+        Self::with_secret(gateway, Some(WEBHOOK_SECRET.to_owned())).await
+    }
+
+    /// As [`Stage::new`], with this secret of Stripe's webhooks, if any.
+    pub async fn with_secret(gateway: GatewayConfig, stripe: Option<String>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = StoreConfig::Sqlite(folder.path().to_owned());
         let config = DeskConfig { store, queue: 4096, batch: 256, gatherers: 1, readers: 2 };
@@ -72,7 +77,7 @@ impl Stage {
         let mut settings = ApiSettings::new("http://box.office".to_owned(), b"a secret of the stage".to_vec());
         settings.rate_limits = false;
         settings.sandbox_webhook_secret = Some(WEBHOOK_SECRET.to_owned());
-        settings.stripe_webhook_secret = Some(WEBHOOK_SECRET.to_owned());
+        settings.stripe_webhook_secret = stripe;
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let gateway = Gateways::new(gateway).expect("a gateway");
         let search = search::Search::in_memory().expect("an index");
@@ -164,8 +169,11 @@ impl Stage {
     pub async fn run_jobs(&self) -> Vec<String> {
         let mut failures = Vec::new();
         loop {
-            let due = self.state.desk.due_jobs(100).await.expect("reads");
-            let taken = self.state.desk.run(TakeJobs { jobs: due, retry_at: in_an_hour }).await.expect("taken");
+            let desk = &self.state.desk;
+            let due = join_all(Duty::ALL.map(|duty| desk.due_jobs(duty, 100))).await;
+            let jobs = due.into_iter().flat_map(|due| due.expect("reads")).collect();
+            let lease = engine::time::Span::seconds(3_600);
+            let taken = desk.run(TakeJobs { jobs, lease }).await.expect("taken");
             if taken.is_empty() {
                 return failures;
             }
@@ -185,10 +193,6 @@ impl Stage {
         self.state.desk.run(FinishJobs { jobs }).await.expect("finished");
         None
     }
-}
-
-fn in_an_hour(now: Time, _: u32) -> Time {
-    now + engine::time::Span::seconds(3_600)
 }
 
 async fn person(state: &AppState, email: &str, role: Role) -> User {

@@ -249,3 +249,24 @@ async fn tiketi_pays_at_stripe_in_one_answer_and_a_declined_card_may_be_followed
     assert_eq!(pay("pm_card_visa").await.expect(409)["code"], "ALREADY_PAID");
     assert!(stage.in_order().await);
 }
+
+/// What costs nothing never reaches Stripe, so its webhooks need no secret for that.
+#[tokio::test]
+async fn what_costs_nothing_is_confirmed_whatever_is_known_of_stripe() {
+    let (stand_in, api_base) = StandIn::start(&[]).await;
+    let stage = Stage::with_secret(GatewayConfig::Stripe { secret_key: KEY.to_owned(), api_base }, None).await;
+    let event = json!({
+        "title": "Open day", "description": "", "category": "concert", "venue": "Hall", "location": "Seoul",
+        "start_date": "2034-06-15T19:00:00Z", "end_date": "2034-06-15T22:00:00Z", "status": "published",
+        "ticket_types": [{"name": "Free", "price": 0, "quantity": 10}],
+    });
+    let event = stage.post("/api/events", &stage.admin, event).await.expect(200);
+    let items = json!([{"ticket_type_id": event["ticket_types"][0]["ticket_type_id"], "quantity": 1}]);
+    let buyer = stage.buyer("a").await;
+    let held = json!({"event_id": event["event_id"], "items": items});
+    let booking = stage.post("/api/bookings", &buyer, held).await.expect(200);
+    stage.open(&buyer, &booking).await.expect(200);
+    assert_eq!(stage.run_jobs().await, Vec::<String>::new());
+    assert_eq!(stage.get(&path(&booking), &buyer).await.expect(200)["status"], "confirmed");
+    assert_eq!(stand_in.happened(), 0);
+}

@@ -1,5 +1,5 @@
 use engine::id::JobId;
-use engine::jobs::{Errand, Job};
+use engine::jobs::{Duty, Errand, Job};
 use engine::messages::Lead;
 use engine::payments::News;
 use engine::time::Time;
@@ -20,6 +20,23 @@ fn errand_values(errand: &Errand) -> (&'static str, u128, Option<&'static str>, 
         Errand::Remind(event, Lead::Week) => ("remind_week", event.0, None, None),
         Errand::Remind(event, Lead::Day) => ("remind_day", event.0, None, None),
         Errand::DeliverWebhook(delivery) => ("deliver_webhook", delivery.0, None, None),
+    }
+}
+
+/// What finds due jobs of a duty.
+pub(crate) fn due_of(duty: Duty) -> &'static str {
+    match duty {
+        Duty::Till => {
+            "SELECT id FROM jobs WHERE run_at <= ?1 \
+             AND errand IN ('sandbox_webhook', 'refund', 'cancel_intent', 'sweep_event') ORDER BY run_at LIMIT ?2"
+        }
+        Duty::Mail => {
+            "SELECT id FROM jobs WHERE run_at <= ?1 \
+             AND errand IN ('send_messages', 'remind_week', 'remind_day') ORDER BY run_at LIMIT ?2"
+        }
+        Duty::Webhooks => {
+            "SELECT id FROM jobs WHERE run_at <= ?1 AND errand = 'deliver_webhook' ORDER BY run_at LIMIT ?2"
+        }
     }
 }
 

@@ -13,7 +13,7 @@ mod stream;
 mod webhooks;
 
 pub(crate) use catalogue::layout_of;
-pub(crate) use jobs::StoredAnswer;
+pub(crate) use jobs::{StoredAnswer, due_of};
 pub(crate) use lanes::{LaneNews, places_told};
 pub(crate) use outbox::{OutboxRow, entry_of, seats_of};
 

@@ -28,6 +28,34 @@ pub enum Errand {
     DeliverWebhook(DeliveryId),
 }
 
+/// Who does errands of a kind. They are kept apart, so that who waits for a stranger's server holds up nobody's money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// Money: what gateways are told and asked, and what is given back.
+    Till,
+    /// Messages to people.
+    Mail,
+    /// Webhooks of organizers.
+    Webhooks,
+}
+
+impl Duty {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Till, Self::Mail, Self::Webhooks];
+}
+
+impl Errand {
+    /// Whose it is.
+    #[must_use]
+    pub fn duty(&self) -> Duty {
+        match self {
+            Self::SandboxWebhook(..) | Self::Refund(_) | Self::CancelIntent(_) | Self::SweepEvent(_) => Duty::Till,
+            Self::SendMessages(_) | Self::Remind(..) => Duty::Mail,
+            Self::DeliverWebhook(_) => Duty::Webhooks,
+        }
+    }
+}
+
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
@@ -50,14 +78,14 @@ impl Job {
     }
 }
 
-/// Takes up those of the named jobs that are due, and puts off the next attempt: until then nobody else
-/// takes them, and if whoever took them dies, somebody will.
+/// Takes up those of the named jobs that are due: for the length of a lease nobody else takes them, and if whoever took
+/// them dies, somebody will.
 #[derive(Debug, Clone)]
 pub struct TakeJobs {
     /// Which.
     pub jobs: Vec<JobId>,
-    /// When each is due again, by how often it was taken up before.
-    pub retry_at: fn(now: Time, attempts: u32) -> Time,
+    /// How long they are the taker's.
+    pub lease: Span,
 }
 
 impl Command for TakeJobs {
@@ -67,11 +95,8 @@ impl Command for TakeJobs {
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Vec<Job>> {
         world.need(self.jobs.iter().map(|id| Key::Job(*id)))?;
         let due = self.jobs.iter().filter_map(|id| world.jobs.get(id)).filter(|job| job.run_at <= cx.now);
-        let taken = due.map(|job| Job {
-            run_at: (self.retry_at)(cx.now, job.attempts),
-            attempts: job.attempts.saturating_add(1),
-            ..job.clone()
-        });
+        let taken =
+            due.map(|job| Job { run_at: cx.now + self.lease, attempts: job.attempts.saturating_add(1), ..job.clone() });
         let taken: Vec<Job> = taken.collect();
         Ok(Decision::new(taken.clone()).put_all(taken.into_iter().map(Row::Job)))
     }

@@ -55,10 +55,8 @@ impl Command for ChargeSandbox {
                 self.approve(payment, cx)
             }
             (SandboxOutcome::Challenge, Step::Method) => step_to(payment, Step::Action),
-            (SandboxOutcome::Decline, _) => {
-                let told = Job::new(cx, Errand::SandboxWebhook(payment.id, News::Failed));
-                step_to(payment, Step::Method).put(Row::Job(told))
-            }
+            // No word is sent of it: it could only undo the proof that was asked for the next card meanwhile.
+            (SandboxOutcome::Decline, _) => step_to(payment, Step::Method),
         })
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use api::AppState;
 use desk::{Desk, Stopped};
 use engine::id::JobId;
-use engine::jobs::{FinishJobs, Job, PutOffJobs, TakeJobs};
-use engine::time::{Span, Time};
+use engine::jobs::{Duty, FinishJobs, Job, PutOffJobs, TakeJobs};
+use engine::time::Span;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::{Next, text};
 
-/// Jobs under way at once.
+/// Jobs of a duty under way at once.
 const AT_ONCE: usize = 64;
 /// New jobs that wait for their turn here; more are left for whoever finds them.
 const WAITING: usize = 256;
@@ -34,6 +34,7 @@ const MARGIN: Span = Span::seconds(3);
 const LONGEST_RETRY: i64 = 3_600;
 
 /// The jobs that this process is at work on.
+/// The jobs that this process is at work on.
 type UnderWay = Arc<Mutex<BTreeSet<JobId>>>;
 
 /// A job that is done, and the room it takes until that is noted.
@@ -51,31 +52,29 @@ pub async fn take_over(desk: &Desk) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// What performs jobs. Cheap to clone.
+/// What performs the jobs of a duty. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Jobs {
     state: AppState,
+    duty: Duty,
     room: Arc<Semaphore>,
     under_way: UnderWay,
     done: mpsc::Sender<Done>,
     new: Arc<tokio::sync::Mutex<mpsc::Receiver<Job>>>,
 }
 
-fn retry_at(now: Time, _attempts: u32) -> Time {
-    now + LEASE
-}
-
 impl Jobs {
-    pub(super) fn start(state: &AppState) -> Self {
+    pub(super) fn start(state: &AppState, duty: Duty) -> Self {
         let (done, noting) = mpsc::channel(AT_ONCE);
         // Ends by itself, behind the last job.
         tokio::spawn(note_done(state.desk.clone(), noting));
         Self {
             state: state.clone(),
+            duty,
             room: Arc::new(Semaphore::new(AT_ONCE)),
             under_way: UnderWay::default(),
             done,
-            new: Arc::new(tokio::sync::Mutex::new(state.desk.new_jobs(WAITING, retry_at))),
+            new: Arc::new(tokio::sync::Mutex::new(state.desk.new_jobs(duty, WAITING, LEASE))),
         }
     }
 
@@ -102,11 +101,11 @@ impl Jobs {
         let desk = &self.state.desk;
         drop(self.room().await?);
         let free = i64::try_from(self.room.available_permits()).unwrap_or(0).max(1);
-        let due = desk.due_jobs(free).await.map_err(text)?;
+        let due = desk.due_jobs(self.duty, free).await.map_err(text)?;
         if due.is_empty() {
             return Ok(Next::After(POLL));
         }
-        let taken = desk.run(TakeJobs { jobs: due, retry_at }).await.map_err(text)?;
+        let taken = desk.run(TakeJobs { jobs: due, lease: LEASE }).await.map_err(text)?;
         self.begin(taken).await?;
         Ok(Next::AtOnce)
     }
