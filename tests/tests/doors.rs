@@ -120,6 +120,8 @@ async fn others_are_not_let_in_by_accident() {
     let inside = ("MAEPYO_LISTEN", "127.0.0.1:0");
     let (status, text) = start(&[inside, ("MAEPYO_MOVIE_LISTEN", "0.0.0.0:0")]);
     assert!(status == Some(2) && text.contains("\"movie\""), "{text}");
+    let (status, text) = start(&[inside, ("MAEPYO_CONCERT_LISTEN", "0.0.0.0:0")]);
+    assert!(status == Some(2) && text.contains("\"concert\""), "a token of it is anybody's: {text}");
     let (status, text) = start(&[inside, ("MAEPYO_MOVIE_LISTEN", "127.0.0.1:0"), ("MAEPYO_DIALECTS", "sail")]);
     assert!(status == Some(2) && text.contains("movie.listen"), "{text}");
     let (status, text) = start(&[inside, ("MAEPYO_FRONT_ENDS", "*")]);

@@ -1,6 +1,8 @@
 //! What the server tells others: e-mails and texts to people, webhooks, and the stream of events.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,6 +15,7 @@ use harness::server::{Server, check};
 use harness::stalled::{Stalled, stop_reading};
 use harness::store::{DATABASE_URL, Store};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 /// Waits until something is so; gives up after about twenty seconds.
 async fn until(what: &str, is_so: impl Fn() -> bool) {
@@ -179,6 +182,59 @@ fn told(request: &Request) -> (String, String) {
     let body = request.json();
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     (text("/data/booking_id"), text("/type"))
+}
+
+/// Takes connections and never says anything. Gives where it is, and how many it has.
+async fn tar_pit() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback has a free port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("it is bound"));
+    let stuck = Arc::new(AtomicUsize::new(0));
+    let count = stuck.clone();
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            kept.push(stream);
+            count.store(kept.len(), Ordering::SeqCst);
+        }
+    });
+    (url, stuck)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_that_never_answer_hold_up_nobodys_money() {
+    let store = Store::fresh().await;
+    let server = Server::start_with(&store, &[HOME]).await;
+    let client = server.client();
+    let admin = client.admin().await;
+    let (url, stuck) = tar_pit().await;
+    for _ in 0..20 {
+        let hook = json!({"url": url, "events": ["booking.created"]});
+        let _ = client.post("/api/webhooks", &admin, hook).await.expect(200);
+    }
+    let (alice, bob) = (buyer(client, "alice").await, buyer(client, "bob").await);
+    // Four events, twenty webhooks each: more than are told at once.
+    for _ in 0..4 {
+        let event = put_seats_on_sale(client, &admin, 1, 10).await;
+        let _ = bob.hold(&event.id, &["A-1-1"]).await.expect("the server answers").expect(200);
+    }
+    until("as many are told as may be at once", || stuck.load(Ordering::SeqCst) >= 64).await;
+    let before = stuck.load(Ordering::SeqCst);
+    let event = put_seats_on_sale(client, &admin, 1, 10).await;
+    let held = alice.hold(&event.id, &["A-1-1"]).await.expect("the server answers").expect(200);
+    let opened = alice.intent(&held).await.expect("the server answers").expect(200);
+    let _ =
+        alice.pay(opened["payment_intent_id"].as_str().expect("an id")).await.expect("the server answers").expect(200);
+    let booking = held["booking_id"].as_str().expect("an id");
+    while alice.booking(booking).await["status"] != "confirmed" {
+        assert_eq!(stuck.load(Ordering::SeqCst), before, "the payment waits until receivers are given up");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let _ = alice.cancel(booking).await.expect("the server answers").expect(200);
+    let path = format!("/api/payment/{}", opened["payment_intent_id"].as_str().expect("an id"));
+    while client.get(&path, &alice.login).await.expect(200)["refund_status"] != "succeeded" {
+        assert_eq!(stuck.load(Ordering::SeqCst), before, "the refund waits until receivers are given up");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,9 +9,10 @@ use engine::command::{Context, Fact, Stop};
 use engine::holds::{Holdings, Unpaid};
 use engine::id::{EventId, LaneId, Mint, UserId};
 use engine::lanes::Place;
-use engine::seats::Claim;
+use engine::seats::{Claim, Stock};
 use engine::time::Time;
 use engine::world::{Change, Key, Slots, World};
+use futures_util::future::try_join_all;
 use futures_util::try_join;
 
 use crate::catalogue::{Catalogue, EventVersion};
@@ -196,25 +197,33 @@ async fn load<T: Tx>(
     );
     let events = around.catalogue.resolve(tx, events).await?;
     fill(&mut world.events, wanted.events, events);
-    fill_stocks(tx, world, (wanted.stocks, stocks), around.now).await?;
-    fill_derived(tx, world, (wanted.holdings, wanted.unpaid), around.now).await?;
+    let derived = Derived { stocks, holdings: wanted.holdings, unpaid: wanted.unpaid };
+    let stocks = derived.load(tx, world, around.now).await?;
+    fill(&mut world.stocks, wanted.stocks, stocks);
     load_beside(tx, world, wanted.beside).await
 }
 
-/// What is derived from many rows.
-async fn fill_derived<T: Tx>(
-    tx: &T,
-    world: &mut World,
-    (held, owed): (Vec<(engine::id::UserId, EventId)>, Vec<engine::id::UserId>),
-    now: Time,
-) -> Result<(), StoreError> {
-    for of in held {
-        world.load_holdings(holdings(tx, of).await?);
+/// What is derived from many rows of what is locked by now, each by a query of its own.
+struct Derived {
+    stocks: Vec<Stock>,
+    holdings: Vec<(UserId, EventId)>,
+    unpaid: Vec<UserId>,
+}
+
+impl Derived {
+    /// Loads all of it, asked for together. Gives the stocks, with what has lapsed of each.
+    async fn load<T: Tx>(self, tx: &T, world: &mut World, now: Time) -> Result<Vec<Stock>, StoreError> {
+        let Self { mut stocks, holdings: held, unpaid: owed } = self;
+        let (gone, held, owed) = try_join!(
+            try_join_all(stocks.iter().map(|stock| lapsed(tx, stock, now))),
+            try_join_all(held.into_iter().map(|of| holdings(tx, of))),
+            try_join_all(owed.into_iter().map(|user| unpaid(tx, user, now))),
+        )?;
+        stocks.iter_mut().zip(gone).for_each(|(stock, gone)| stock.lapsed = gone);
+        held.into_iter().for_each(|holdings| world.load_holdings(holdings));
+        owed.into_iter().for_each(|unpaid| world.load_unpaid(unpaid));
+        Ok(stocks)
     }
-    for user in owed {
-        world.load_unpaid(unpaid(tx, user, now).await?);
-    }
-    Ok(())
 }
 
 /// Loads the rows that stand beside a sale, which are locked last: those of the waiting room, and of telling others.
@@ -240,15 +249,15 @@ async fn load_beside<T: Tx>(tx: &T, world: &mut World, wanted: Beside) -> Result
 #[derive(Default)]
 struct Wanted {
     emails: Vec<String>,
-    users: Vec<engine::id::UserId>,
+    users: Vec<UserId>,
     revoked_tokens: Vec<u128>,
     events: Vec<EventId>,
-    holdings: Vec<(engine::id::UserId, EventId)>,
-    unpaid: Vec<engine::id::UserId>,
+    holdings: Vec<(UserId, EventId)>,
+    unpaid: Vec<UserId>,
     gateway_events: Vec<String>,
     reservations: Vec<engine::id::ReservationId>,
     payments: Vec<engine::id::PaymentId>,
-    wallets: Vec<engine::id::UserId>,
+    wallets: Vec<UserId>,
     stocks: Vec<engine::id::TicketTypeId>,
     portions: Vec<(engine::id::ReservationId, engine::id::TicketTypeId)>,
     claims: Vec<(EventId, u32)>,
@@ -273,7 +282,7 @@ struct Beside {
 
 impl Wanted {
     /// What is derived from many rows has none to lock: who it is about is locked instead.
-    fn holders(&self) -> Vec<engine::id::UserId> {
+    fn holders(&self) -> Vec<UserId> {
         let holders = self.holdings.iter().map(|(user, _)| *user).chain(self.unpaid.iter().copied());
         holders.collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -318,22 +327,8 @@ fn fill<T: Table>(slots: &mut Slots<T::Key, T>, keys: Vec<T::Key>, rows: Vec<T>)
     }
 }
 
-/// Stocks, with what has lapsed of each.
-async fn fill_stocks<T: Tx>(
-    tx: &T,
-    world: &mut World,
-    (keys, mut stocks): (Vec<engine::id::TicketTypeId>, Vec<engine::seats::Stock>),
-    now: Time,
-) -> Result<(), StoreError> {
-    for stock in &mut stocks {
-        stock.lapsed = lapsed(tx, stock, now).await?;
-    }
-    fill(&mut world.stocks, keys, stocks);
-    Ok(())
-}
-
 /// How many of a stock's held tickets have lapsed. Its row is locked, so the number stays until we commit.
-async fn lapsed<T: Tx>(tx: &T, stock: &engine::seats::Stock, now: Time) -> Result<u32, StoreError> {
+async fn lapsed<T: Tx>(tx: &T, stock: &Stock, now: Time) -> Result<u32, StoreError> {
     let sql = LAPSED;
     let params = [stock.ticket_type.0.value(), now.0.value()];
     let rows = tx.query(sql, &params, &[Kind::Int]).await?;
@@ -351,7 +346,7 @@ pub(crate) const LAPSED: &str = "SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGIN
 pub(crate) const HOLDINGS: &str =
     "SELECT id, count, claimed_until FROM reservations WHERE user_id = ?1 AND event_id = ?2 AND claimed_until > 0";
 
-async fn holdings<T: Tx>(tx: &T, of: (engine::id::UserId, EventId)) -> Result<Holdings, StoreError> {
+async fn holdings<T: Tx>(tx: &T, of: (UserId, EventId)) -> Result<Holdings, StoreError> {
     let params = [of.0.0.value(), of.1.0.value()];
     let rows = tx.query(HOLDINGS, &params, &[Kind::Bytes, Kind::Int, Kind::Int]).await?;
     let mut held = BTreeMap::new();
@@ -367,7 +362,7 @@ async fn holdings<T: Tx>(tx: &T, of: (engine::id::UserId, EventId)) -> Result<Ho
 pub(crate) const UNPAID: &str =
     "SELECT id, claimed_until FROM reservations WHERE user_id = ?1 AND status = 'pending' AND claimed_until > ?2";
 
-async fn unpaid<T: Tx>(tx: &T, user: engine::id::UserId, now: Time) -> Result<Unpaid, StoreError> {
+async fn unpaid<T: Tx>(tx: &T, user: UserId, now: Time) -> Result<Unpaid, StoreError> {
     let rows = tx.query(UNPAID, &[user.0.value(), now.0.value()], &[Kind::Bytes, Kind::Int]).await?;
     let mut held = BTreeMap::new();
     for row in rows {

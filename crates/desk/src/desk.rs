@@ -167,7 +167,12 @@ impl Desk {
     /// [`Refusal::KeyReused`] where the key stands for another request; else where the store cannot be reached.
     pub async fn replay(&self, once: &Once) -> Result<Option<Answer>, Stopped> {
         let found = self.0.reads.get::<StoredAnswer>(&once.key).await;
-        match found.map_err(|Unavailable(why)| Stopped::Unavailable(why))? {
+        let found = found.map_err(|Unavailable(why)| Stopped::Unavailable(why))?;
+        if found.is_some() && !self.is_shared() {
+            // SQLite shows a commit before it is on the disk, and whoever asks again must not be told sooner than that.
+            self.run(Behind).await?;
+        }
+        match found {
             None => Ok(None),
             Some(kept) if kept.request[..] == once.request[..] => {
                 Ok(Some(Answer { status: kept.status, body: kept.body, replayed: true }))
@@ -228,6 +233,18 @@ impl Desk {
 
 fn closing() -> Stopped {
     Stopped::Unavailable("the server is shutting down".to_owned())
+}
+
+/// Does nothing, after everything that was asked for before it is durable.
+struct Behind;
+
+impl Command for Behind {
+    type Reply = ();
+    const NAME: &'static str = "Behind";
+
+    fn decide(&self, _: &World, _: &mut Context) -> Verdict<()> {
+        Ok(Decision::new(()))
+    }
 }
 
 /// Writes something, to see whether writing works again.

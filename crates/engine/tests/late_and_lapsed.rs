@@ -186,8 +186,8 @@ fn a_payment_that_comes_too_late_for_its_seats_is_told_so() {
     stage.wait(HOLD);
     stage.done(&stage.hold_by(stage.other));
     let confirm = ConfirmReservation { user: stage.buyer, reservation: stage.reservation, payment: stage.payment };
-    let settled = stage.done(&confirm);
-    assert!(matches!(settled, Settlement::Returned(Refusal::SeatTaken { .. })), "{settled:?}");
+    let taken = Refusal::SeatTaken { label: "A-1-1".to_owned() };
+    assert_eq!(stage.done(&confirm), Settlement::Returned(taken), "named as the buyer knows it");
 }
 
 #[test]

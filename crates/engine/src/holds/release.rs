@@ -85,7 +85,9 @@ pub(crate) fn fill_from(
     for seat in &sold.seats {
         let claim = world.claims.get(&(sold.event, seat.ordinal));
         if claim.is_some_and(|claim| claim.is_live(now) && claim.reservation != sold.id) {
-            return Err(Refusal::SeatTaken { label: seat.ordinal.to_string() }.into());
+            let event = world.events.get(&sold.event);
+            let label = event.and_then(|event| Some(event.offer.layout.seat(seat.ordinal)?.label()));
+            return Err(Refusal::SeatTaken { label: label.unwrap_or_default() }.into());
         }
     }
     for item in &sold.items {
