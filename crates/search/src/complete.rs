@@ -21,8 +21,10 @@ use crate::{SearchError, Suggestion};
 
 /// The most words of what is typed that count.
 const MOST_WORDS: usize = 16;
-/// How many titles are looked at before the best are taken.
-const MOST_LOOKED_AT: usize = 64;
+/// How many titles of a segment are gathered before the best are taken.
+const MOST_GATHERED: usize = 64;
+/// How many of a segment are looked at for them. A show that has been on for years has as many behind it as it likes.
+const MOST_LOOKED_AT: usize = 4_096;
 /// From how many keys on a wrong one is forgiven.
 const ENOUGH_KEYS: usize = 4;
 
@@ -76,22 +78,29 @@ impl Completer<'_> {
             let index = reader.inverted_index(view.fields.complete)?;
             let mut terms = walk(index.terms())?;
             let (first, alive) = (self.found.len(), reader.alive_bitset());
+            let (mut looked_at, mut past) = (0, 0);
+            let enough =
+                |found: usize, looked_at: usize| found >= first + MOST_GATHERED || looked_at >= MOST_LOOKED_AT;
             // Keys come in order, so once there are enough all that follows is worse.
-            while self.found.len() < first + MOST_LOOKED_AT
+            while !enough(self.found.len(), looked_at)
                 && coming(&self.found[first..]) < self.limit
                 && terms.advance()
             {
                 let key: Rc<[u8]> = Rc::from(terms.key());
                 index.reset_block_postings_from_terminfo(terms.value(), &mut block)?;
-                while !block.docs().is_empty() && self.found.len() < first + MOST_LOOKED_AT {
-                    let there = block.docs().iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc)));
-                    let offers = there.map(|doc| {
-                        let (row, at) =
-                            (&segment.rows[*doc as usize], DocAddress { segment_ord: number, doc_id: *doc });
+                while !block.docs().is_empty() && !enough(self.found.len(), looked_at) {
+                    for doc in block.docs().iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc))) {
+                        let row = &segment.rows[*doc as usize];
                         let (over, other) = (row.ends_at <= self.now, self.other);
-                        Offer { over, other, key: key.clone(), starts_at: row.starts_at, id: row.id, at }
-                    });
-                    self.found.extend(offers);
+                        looked_at += 1;
+                        past += usize::from(over);
+                        // What is over comes last: more of it than are offered would only keep the coming ones out.
+                        if !over || past <= self.limit {
+                            let at = DocAddress { segment_ord: number, doc_id: *doc };
+                            let (starts_at, id, key) = (row.starts_at, row.id, key.clone());
+                            self.found.push(Offer { over, other, key, starts_at, id, at });
+                        }
+                    }
                     block.advance();
                 }
             }

@@ -201,3 +201,13 @@ fn filters_pages_and_ties() {
     let none = Wanted { text: "coldpaly", min_price: Some(i64::MAX), ..Wanted::default() };
     assert_eq!(search.find(&none).expect("found").total, 0);
 }
+
+#[test]
+fn a_show_that_has_been_on_for_years_is_offered_for_the_evening_that_comes() {
+    let search = Search::in_memory().expect("an index");
+    let cats = events().into_iter().nth(4).expect("cats");
+    search.change((1..=1_001).map(|evening| cats.document(evening)), []).expect("indexed");
+    let offered = search.complete("뮤지컬", 5, 1_000 * 100 + 50).expect("completed");
+    let ids: Vec<u128> = offered.iter().map(|own| own.id).collect();
+    assert_eq!((ids.len(), ids[0]), (5, 1_001));
+}
