@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::batch::{HOLDINGS, LAPSED, UNPAID};
+use crate::desk::PROBE;
 use crate::lanes::{BETWEEN, FIRST_LAPSE, INSIDE, LIVE_LANES, OVER, WAITING};
 use crate::lookups::Place;
 use crate::migrations::{SCHEMA, Spelling, pending};
@@ -50,6 +51,7 @@ fn statements() -> Vec<String> {
         LAST,
         OLDEST_DUE,
         OVER,
+        PROBE,
         SOLD,
         STUCK_REFUNDS,
         TAKE_OVER,

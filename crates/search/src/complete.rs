@@ -79,13 +79,9 @@ impl Completer<'_> {
             let mut terms = walk(index.terms())?;
             let (first, alive) = (self.found.len(), reader.alive_bitset());
             let (mut looked_at, mut past) = (0, 0);
-            let enough =
-                |found: usize, looked_at: usize| found >= first + MOST_GATHERED || looked_at >= MOST_LOOKED_AT;
+            let enough = |found: usize, looked_at: usize| found >= first + MOST_GATHERED || looked_at >= MOST_LOOKED_AT;
             // Keys come in order, so once there are enough all that follows is worse.
-            while !enough(self.found.len(), looked_at)
-                && coming(&self.found[first..]) < self.limit
-                && terms.advance()
-            {
+            while !enough(self.found.len(), looked_at) && coming(&self.found[first..]) < self.limit && terms.advance() {
                 let key: Rc<[u8]> = Rc::from(terms.key());
                 index.reset_block_postings_from_terminfo(terms.value(), &mut block)?;
                 while !block.docs().is_empty() && !enough(self.found.len(), looked_at) {
