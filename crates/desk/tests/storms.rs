@@ -285,6 +285,7 @@ async fn meet(desk: &Desk, event: &Arc<Event>, seat: u32) {
     let news = |n: u32| ReceiveNews {
         event: format!("evt_{seat}_{}", n % 2),
         payment: payment.id,
+        reservation: (n == 1).then_some(own.id),
         news: engine::payments::News::Succeeded { method: "card_visa_4242".to_owned() },
     };
     let confirm = ConfirmReservation { user: buyer, reservation: own.id, payment: payment.id };

@@ -492,7 +492,8 @@ impl Both {
 
     fn tell(&mut self, payment: usize, news: News) {
         self.told += 1;
-        self.stage.done(&ReceiveNews { event: format!("evt_{}", self.told), payment: self.payments[payment], news });
+        let (event, payment) = (format!("evt_{}", self.told), self.payments[payment]);
+        self.stage.done(&ReceiveNews { event, payment, reservation: None, news });
     }
 
     /// What is stored is what the model says.

@@ -52,7 +52,7 @@ impl Bank {
     /// An event about a payment, with an id of its own.
     pub fn say(&mut self, payment: PaymentId, news: News) -> ReceiveNews {
         self.events += 1;
-        ReceiveNews { event: format!("evt_{}", self.events), payment, news }
+        ReceiveNews { event: format!("evt_{}", self.events), payment, reservation: None, news }
     }
 
     /// Where an intent stands; `None` while it is open.

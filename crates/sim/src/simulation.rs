@@ -239,7 +239,7 @@ impl Simulation {
         let (call, then) = match job.errand {
             Errand::SandboxWebhook(payment, news) => {
                 let event = format!("sandbox_{}", job.id.0);
-                (ReceiveNews { event, payment, news }.into(), Some(finish()))
+                (ReceiveNews { event, payment, reservation: None, news }.into(), Some(finish()))
             }
             // The bank could not give it back: it says so to whoever asked.
             Errand::Refund(payment) if self.refund_fails(payment) => {

@@ -61,7 +61,7 @@ pub async fn refund(state: &AppState, job: JobId, id: PaymentId) -> Result<(), E
             match state.gateway.stripe()?.refund(id, reference, payment.amount).await? {
                 // Its end is told by a webhook; should that get lost, the next attempt finds out.
                 GivenBack::UnderWay(_) => Err(ErrandFailed::UnderWay),
-                standing => Ok(note_refund(state, id, standing).await?),
+                standing => Ok(note_refund(state, &payment, standing).await?),
             }
         }
     }

@@ -93,7 +93,7 @@ async fn act(state: &AppState, payment: &Payment, notice: Notice) -> Result<(), 
         return look_at_refund(state, payment).await;
     }
     attach(state, payment, notice.subject).await?;
-    receive(state, notice.event, payment.id, notice.news).await
+    receive(state, notice.event, payment, notice.news).await
 }
 
 /// In what a success does not fit the payment. Such news confirms nothing: the buyer has not paid what was asked.
@@ -124,22 +124,22 @@ async fn look_at_refund(state: &AppState, payment: &Payment) -> Result<(), NotRe
     let reference = payment.reference.as_deref().unwrap_or_default();
     let (standing, _) = state.gateway.stripe()?.given_back(reference, payment.amount).await?;
     match standing {
-        Some(standing) => note_refund(state, payment.id, standing).await,
+        Some(standing) => note_refund(state, payment, standing).await,
         None => Ok(()),
     }
 }
 
 /// Notes how the giving back of a payment stands, each standing of each refund once.
-pub(super) async fn note_refund(state: &AppState, payment: PaymentId, standing: GivenBack) -> Result<(), NotReceived> {
+pub(super) async fn note_refund(state: &AppState, payment: &Payment, standing: GivenBack) -> Result<(), NotReceived> {
     match standing {
         GivenBack::UnderWay(_) => Ok(()),
         GivenBack::Done(refund) => {
-            receive(state, format!("refund:{payment:x}:{refund}:done", payment = payment.0), payment, News::Refunded)
+            receive(state, format!("refund:{payment:x}:{refund}:done", payment = payment.id.0), payment, News::Refunded)
                 .await
         }
         GivenBack::Failed(refund) => {
             tracing::error!(refund, "the gateway could not give a payment back: look at it, then ask for it again");
-            let event = format!("refund:{payment:x}:{refund}:failed", payment = payment.0);
+            let event = format!("refund:{payment:x}:{refund}:failed", payment = payment.id.0);
             receive(state, event, payment, News::RefundFailed).await
         }
     }
@@ -168,8 +168,9 @@ async fn attach(state: &AppState, payment: &Payment, subject: Subject) -> Result
     Ok(())
 }
 
-async fn receive(state: &AppState, event: String, payment: PaymentId, news: News) -> Result<(), NotReceived> {
-    match state.desk.run(ReceiveNews { event, payment, news }).await {
+async fn receive(state: &AppState, event: String, about: &Payment, news: News) -> Result<(), NotReceived> {
+    let (payment, reservation) = (about.id, Some(about.reservation));
+    match state.desk.run(ReceiveNews { event, payment, reservation, news }).await {
         // Sent again it would be refused again.
         Ok(()) | Err(Stopped::Refused(Refusal::PaymentUnknown | Refusal::ReservationUnknown)) => Ok(()),
         Err(stopped) => Err(stopped.into()),
@@ -185,7 +186,7 @@ pub async fn poll(state: &AppState, payment: &Payment) -> Result<(), NotReceived
     let intent = state.gateway.stripe()?.retrieve(reference).await?;
     let Some(news) = intent.news().filter(|_| intent.pays(payment)) else { return Ok(()) };
     let word = if matches!(news, News::Canceled) { "canceled" } else { "succeeded" };
-    receive(state, format!("poll:{reference}:{word}"), payment.id, news).await
+    receive(state, format!("poll:{reference}:{word}"), payment, news).await
 }
 
 /// The payment that clients or the gateway call so: by our id, else by the gateway's.

@@ -9,7 +9,7 @@ pub(crate) use cancel_reservation::end;
 pub use cancel_reservation::{CancelReservation, Canceller};
 pub use expire_reservation::ExpireReservation;
 pub use hold_seats::{HoldRules, HoldSeats};
-pub(crate) use release::{Stocks, fill, fill_from, release};
+pub(crate) use release::{Stocks, fill, fill_from, keys_of, release};
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 use super::{GatewayEvent, News, Payment, PaymentState, Step, leave, record_refund, record_success, settle, take_back};
 use crate::command::{Command, Context, Decision, Verdict};
 use crate::holds::{Standing, Tender, end};
-use crate::id::PaymentId;
+use crate::id::{PaymentId, ReservationId};
 use crate::refusal::Refusal;
 use crate::wallet::Account;
 use crate::world::{Key, Row, World};
@@ -13,6 +13,9 @@ pub struct ReceiveNews {
     pub event: String,
     /// The payment.
     pub payment: PaymentId,
+    /// What it is for, where the caller knows: then both are asked for together and locked in the order in which everybody
+    /// else locks them.
+    pub reservation: Option<ReservationId>,
     /// What it says.
     pub news: News,
 }
@@ -22,7 +25,8 @@ impl Command for ReceiveNews {
     const NAME: &'static str = "ReceiveNews";
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<()> {
-        world.need([Key::GatewayEvent(self.event.clone()), Key::Payment(self.payment)])?;
+        let event = [Key::GatewayEvent(self.event.clone()), Key::Payment(self.payment)];
+        world.need(event.into_iter().chain(self.reservation.map(Key::Reservation)))?;
         if world.gateway_events.get(&self.event).is_some() {
             return Ok(Decision::new(()));
         }

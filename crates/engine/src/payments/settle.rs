@@ -3,7 +3,7 @@
 use super::{Payment, PaymentState, Refund, Settlement};
 use crate::catalogue::Event;
 use crate::command::{Context, Decision, Fact, Stop, Verdict};
-use crate::holds::{Reservation, Standing, Tender, fill};
+use crate::holds::{Reservation, Standing, Tender, fill, keys_of};
 use crate::jobs::{Errand, Job};
 use crate::money::Won;
 use crate::refusal::Refusal;
@@ -38,7 +38,8 @@ pub(crate) fn settle(
         Standing::Cancelled { .. } => return Ok(turn_back(payment, Refusal::ReservationCancelled, cx)),
         Standing::Pending { .. } | Standing::Expired { .. } => {}
     }
-    world.need([Key::Event(reservation.event)])?;
+    // All at once: each time something is missing costs another journey to the store.
+    world.need(std::iter::once(Key::Event(reservation.event)).chain(keys_of(reservation)))?;
     let event = world.events.get(&reservation.event).ok_or(Refusal::EventUnknown)?;
     let standing = Standing::Confirmed { at: cx.now, tender: own, admitted_at: None };
     let confirmed = Reservation { standing, payment: Some(payment.id), ..reservation.clone() };

@@ -137,6 +137,7 @@ impl Stage {
         ReceiveNews {
             event: format!("evt {news:?} of {:?} at {:?}", self.payment, self.now),
             payment: self.payment,
+            reservation: Some(self.reservation),
             news,
         }
     }
