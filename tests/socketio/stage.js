@@ -71,13 +71,13 @@ export class Client {
   }
 
   /** The next message of a name (that fits); what came meanwhile stays. */
-  next(name, fits = () => true) {
+  next(name, fits = () => true, within = WITHIN) {
     const wanted = (message) => message.name === name && fits(message.data);
     const index = this.inbox.findIndex(wanted);
     if (index >= 0) return Promise.resolve(this.inbox.splice(index, 1)[0].data);
     return new Promise((resolve, reject) => {
-      const late = () => reject(new Error(`no ${name} within ${WITHIN} ms; came: ${JSON.stringify(this.inbox)}`));
-      const timer = setTimeout(late, WITHIN);
+      const late = () => reject(new Error(`no ${name} within ${within} ms; came: ${JSON.stringify(this.inbox)}`));
+      const timer = setTimeout(late, within);
       this.waiting.push({ fits: wanted, resolve: (data) => (clearTimeout(timer), resolve(data)) });
     });
   }

@@ -218,22 +218,32 @@ async fn receivers_that_never_answer_hold_up_nobodys_money() {
         let _ = bob.hold(&event.id, &["A-1-1"]).await.expect("the server answers").expect(200);
     }
     until("as many are told as may be at once", || stuck.load(Ordering::SeqCst) >= 64).await;
-    let before = stuck.load(Ordering::SeqCst);
-    let event = put_seats_on_sale(client, &admin, 1, 10).await;
-    let held = alice.hold(&event.id, &["A-1-1"]).await.expect("the server answers").expect(200);
-    let opened = alice.intent(&held).await.expect("the server answers").expect(200);
-    let _ =
-        alice.pay(opened["payment_intent_id"].as_str().expect("an id")).await.expect("the server answers").expect(200);
-    let booking = held["booking_id"].as_str().expect("an id");
-    while alice.booking(booking).await["status"] != "confirmed" {
-        assert_eq!(stuck.load(Ordering::SeqCst), before, "the payment waits until receivers are given up");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    // Once in ten seconds receivers are given up and others told. Who has to wait for that sees it each time.
+    for _ in 0..5 {
+        let before = stuck.load(Ordering::SeqCst);
+        buy_by_webhook_and_give_back(client, &admin, &alice).await;
+        if stuck.load(Ordering::SeqCst) == before {
+            return;
+        }
     }
-    let _ = alice.cancel(booking).await.expect("the server answers").expect(200);
-    let path = format!("/api/payment/{}", opened["payment_intent_id"].as_str().expect("an id"));
-    while client.get(&path, &alice.login).await.expect(200)["refund_status"] != "succeeded" {
-        assert_eq!(stuck.load(Ordering::SeqCst), before, "the refund waits until receivers are given up");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    panic!("whoever pays or gives back waits until receivers are given up");
+}
+
+/// Buys a seat that the gateway's word alone confirms, and has the money back.
+async fn buy_by_webhook_and_give_back(client: &Client, admin: &Login, buyer: &Buyer) {
+    let event = put_seats_on_sale(client, admin, 1, 10).await;
+    let held = buyer.hold(&event.id, &["A-1-1"]).await.expect("the server answers").expect(200);
+    let opened = buyer.intent(&held).await.expect("the server answers").expect(200);
+    let text = |value: &Value| value.as_str().expect("an id").to_owned();
+    let (booking, intent) = (text(&held["booking_id"]), text(&opened["payment_intent_id"]));
+    let _ = buyer.pay(&intent).await.expect("the server answers").expect(200);
+    while buyer.booking(&booking).await["status"] != "confirmed" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let _ = buyer.cancel(&booking).await.expect("the server answers").expect(200);
+    let path = format!("/api/payment/{intent}");
+    while client.get(&path, &buyer.login).await.expect(200)["refund_status"] != "succeeded" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

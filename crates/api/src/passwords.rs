@@ -14,7 +14,7 @@ use crate::shares::Shares;
 /// How many may wait for a thread before the next one is told to come back.
 const MOST_WAITING: usize = 256;
 /// How many of these may come from one network: nobody fills the line alone.
-const MOST_WAITING_OF_ONE: usize = 32;
+const MOST_WAITING_OF_ONE: usize = 128;
 
 /// Hashes and checks passwords without holding up the rest of the server.
 pub struct Passwords {

@@ -392,7 +392,11 @@ async fn limits_count_down_and_refuse_with_the_time_to_wait() {
 
 #[tokio::test]
 async fn neither_tokens_nor_another_door_give_more_tries_at_a_password() {
-    let edge = Edge::open(|settings| settings.rate_limits = true).await;
+    let edge = Edge::open(|settings| {
+        settings.rate_limits = true;
+        settings.sail_passwordless = false;
+    })
+    .await;
     let account = json!({"email": "nobody", "password": "a wrong password", "name": "x"});
     for (paths, tries) in [(["/api/auth/login", "/auth/login"], 10), (["/api/auth/register", "/auth/register"], 5)] {
         for number in 0..tries {

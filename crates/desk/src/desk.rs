@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use engine::command::{Command, Context, Decision, Verdict};
+use engine::command::Command;
 use engine::refusal::Refusal;
 use engine::time::Time;
-use engine::world::World;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -168,8 +167,9 @@ impl Desk {
         let found = self.0.reads.get::<StoredAnswer>(&once.key).await;
         let found = found.map_err(|Unavailable(why)| Stopped::Unavailable(why))?;
         if found.is_some() && !self.is_shared() {
-            // SQLite shows a commit before it is on the disk, and whoever asks again must not be told sooner than that.
-            self.run(Behind).await?;
+            // SQLite shows a commit before it is on the disk, and whoever asks again must not be told sooner than that: what
+            // is written now is flushed after it.
+            self.chore(PROBE, Vec::new()).await?;
         }
         match found {
             None => Ok(None),
@@ -232,18 +232,6 @@ impl Desk {
 
 fn closing() -> Stopped {
     Stopped::Unavailable("the server is shutting down".to_owned())
-}
-
-/// Does nothing, after everything that was asked for before it is durable.
-struct Behind;
-
-impl Command for Behind {
-    type Reply = ();
-    const NAME: &'static str = "Behind";
-
-    fn decide(&self, _: &World, _: &mut Context) -> Verdict<()> {
-        Ok(Decision::new(()))
-    }
 }
 
 /// Writes what is there already, to see whether writing works again.

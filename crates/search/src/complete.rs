@@ -78,7 +78,7 @@ impl Completer<'_> {
             let index = reader.inverted_index(view.fields.complete)?;
             let mut terms = walk(index.terms())?;
             let (first, alive) = (self.found.len(), reader.alive_bitset());
-            let (mut looked_at, mut past) = (0, 0);
+            let (mut looked_at, mut past) = (0, HashSet::new());
             let enough = |found: usize, looked_at: usize| found >= first + MOST_GATHERED || looked_at >= MOST_LOOKED_AT;
             // Keys come in order, so once there are enough all that follows is worse.
             while !enough(self.found.len(), looked_at) && coming(&self.found[first..]) < self.limit && terms.advance() {
@@ -89,9 +89,8 @@ impl Completer<'_> {
                         let row = &segment.rows[*doc as usize];
                         let (over, other) = (row.ends_at <= self.now, self.other);
                         looked_at += 1;
-                        past += usize::from(over);
                         // What is over comes last: more of it than are offered would only keep the coming ones out.
-                        if !over || past <= self.limit {
+                        if !over || past.contains(&row.id) || (past.len() < self.limit && past.insert(row.id)) {
                             let at = DocAddress { segment_ord: number, doc_id: *doc };
                             let (starts_at, id, key) = (row.starts_at, row.id, key.clone());
                             self.found.push(Offer { over, other, key, starts_at, id, at });

@@ -43,7 +43,8 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: errors::envelope };
     let caught = CatchPanicLayer::custom(errors::panicked);
-    match state.settings.rate_limits {
+    // Where an address alone is enough to sign in there is no password to be guessed.
+    match state.settings.rate_limits && !state.settings.sail_passwordless {
         true => routes.layer((settle, from_fn_with_state(state.clone(), limits::enforce), caught)),
         false => routes.layer((settle, caught)),
     }

@@ -34,7 +34,6 @@ const MARGIN: Span = Span::seconds(3);
 const LONGEST_RETRY: i64 = 3_600;
 
 /// The jobs that this process is at work on.
-/// The jobs that this process is at work on.
 type UnderWay = Arc<Mutex<BTreeSet<JobId>>>;
 
 /// A job that is done, and the room it takes until that is noted.

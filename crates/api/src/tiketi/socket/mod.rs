@@ -169,9 +169,9 @@ fn send<T: Serialize>(socket: &SocketRef, event: &str, message: &T) -> bool {
 /// Takes a socket into a room.
 fn join(socket: &SocketRef, room: Room) {
     socket.join(room.to_string());
-    if !socket.connected() {
+    if socket.extensions.get::<Arc<Visitor>>().is_none_or(|visitor| visitor.is_gone()) {
         // Who is gone has left every room already: nobody would take it out of this one.
-        socket.leave_all();
+        socket.leave(room.to_string());
     }
 }
 

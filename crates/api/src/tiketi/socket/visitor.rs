@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use desk::Time;
 use engine::id::UserId;
@@ -27,6 +27,7 @@ pub struct Visitor {
     pub user: UserId,
     /// When the token it came in by runs out.
     until: Time,
+    gone: AtomicBool,
     turns: Arc<Mutex<()>>,
     waiting: AtomicU32,
     talked: Paid,
@@ -84,7 +85,18 @@ impl Visitor {
     /// A person's socket, until its token runs out.
     pub fn new(user: UserId, until: Time, place: Place) -> Self {
         let (talked, looked) = (Paid::default(), Paid::default());
-        Self { user, until, turns: Arc::default(), waiting: 0.into(), talked, looked, _place: place }
+        let (gone, turns) = (false.into(), Arc::default());
+        Self { user, until, gone, turns, waiting: 0.into(), talked, looked, _place: place }
+    }
+
+    /// Notes that the socket is gone.
+    pub fn go(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the socket is gone, or on its way out of its rooms.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::SeqCst)
     }
 
     /// Whether its token has run out. One without an end never does.

@@ -73,6 +73,9 @@ pub fn listen(socket: &SocketRef, weak: &WeakState) {
     }
     let weak = weak.clone();
     socket.on_disconnect(move |socket: SocketRef| {
+        if let Some(visitor) = socket.extensions.get::<Arc<Visitor>>() {
+            visitor.go();
+        }
         // Not in what follows later: where the connection ends right after the goodbye, the rooms are forgotten by then.
         let rooms = socket.rooms();
         // Left before anybody counts who is still there.
