@@ -5,32 +5,18 @@ use super::stripe::GivenBack;
 use super::webhook;
 use crate::errands::ErrandFailed;
 use crate::state::AppState;
-use desk::Unavailable;
-use engine::holds::{Reservation, Standing, Tender};
 use engine::id::{JobId, PaymentId};
 use engine::payments::{CompleteRefund, Gateway, News, Payment, PaymentState, Refund};
 
-/// Brings the sandbox's word of a payment. Not of one that has bought its reservation already, because the buyer confirmed it
-/// first: such word changes nothing, whatever happens later.
+/// Brings the sandbox's word of a payment.
 ///
 /// # Errors
 /// Where that is to be tried again.
 pub async fn tell(state: &AppState, job: JobId, payment: PaymentId, news: &News) -> Result<(), ErrandFailed> {
-    let Some(payment) = state.desk.payment(payment).await? else { return Ok(()) };
-    if matches!(news, News::Succeeded { .. }) && has_bought(state, &payment).await? {
-        return Ok(());
+    match state.desk.payment(payment).await? {
+        Some(payment) => send_webhook(state, job, &payment, news).await,
+        None => Ok(()),
     }
-    send_webhook(state, job, &payment, news).await
-}
-
-/// Whether a payment has bought what it is for.
-async fn has_bought(state: &AppState, payment: &Payment) -> Result<bool, Unavailable> {
-    let reservation = state.desk.reservation(payment.reservation).await?;
-    let tender = |of: Reservation| match of.standing {
-        Standing::Confirmed { tender, .. } => Some(tender),
-        _ => None,
-    };
-    Ok(reservation.and_then(tender) == Some(Tender::Card(payment.id)))
 }
 
 /// Tells the server what the sandbox's bank did, by the way a gateway's word comes in. The event has the

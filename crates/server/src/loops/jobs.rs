@@ -19,9 +19,6 @@ const AT_ONCE: usize = 64;
 const WAITING: usize = 256;
 /// How often the store is asked for jobs that nobody has, and the longest wait for new ones.
 const POLL: Duration = Duration::from_millis(50);
-/// How long new jobs are let come together. Nobody waits for one as for an answer; and by then most buyers have confirmed
-/// what they paid, so that word of the payment is nothing new (`api::errands`).
-const A_MOMENT: Duration = Duration::from_millis(20);
 /// What jobs under way get when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 /// Whoever took a job has this long before somebody else may, unless it says that it is still at it. Short, so that
@@ -88,11 +85,7 @@ impl Jobs {
         let fresh = self.state.desk.now() + MARGIN;
         some.retain(|job| job.run_at > fresh);
         self.begin(some).await?;
-        Ok(match come {
-            Ok(0) => Next::After(POLL),
-            Ok(come) if come < most => Next::After(A_MOMENT),
-            _ => Next::AtOnce,
-        })
+        Ok(if come == Ok(0) { Next::After(POLL) } else { Next::AtOnce })
     }
 
     /// Takes up as many due jobs as there is room for and lets them run; waits for none of them.
