@@ -155,7 +155,8 @@ async fn who_has_bought_is_reminded_and_messages_may_be_files() {
     let files = || {
         let entries = std::fs::read_dir(store.folder().join("outbox")).into_iter().flatten().flatten();
         let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
-        let mails = texts.map(|text| text.replace("\r\n", "\n")).map(|text| Mail { to: Vec::new(), text });
+        let mails = texts.flat_map(|file| file.split("\nFrom ").map(str::to_owned).collect::<Vec<_>>());
+        let mails = mails.map(|text| Mail { to: Vec::new(), text });
         mails.map(|mail| Mail { to: vec![mail.header("To")], ..mail }).collect::<Vec<_>>()
     };
     until("three letters", || files().len() >= 3).await;

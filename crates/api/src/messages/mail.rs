@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
+use engine::id::MessageId;
 use engine::messages::{Message, Settled};
+use futures_util::stream::BoxStream;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::response::Category;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
-use super::files;
+use super::{Line, files};
 
 /// How long the server may take for one step.
 const STEP: Duration = Duration::from_secs(8);
@@ -40,7 +42,7 @@ impl Mail {
         Ok(Self { from: sender(from)?, way: Way::Smtp(transport) })
     }
 
-    /// E-mails from an address, as files `….eml` of a folder.
+    /// E-mails from an address, in files `….mbox` of a folder.
     ///
     /// # Errors
     /// What is wrong with the address.
@@ -48,23 +50,37 @@ impl Mail {
         Ok(Self { from: sender(from)?, way: Way::Folder(folder) })
     }
 
-    /// Hands an e-mail on. It always has the same Message-ID.
-    pub(super) async fn send(&self, message: &Message) -> Settled {
+    /// Hands e-mails on, and tells of each what came of it. One has the same Message-ID whenever it is sent.
+    pub(super) fn send<'a>(
+        &'a self,
+        messages: Vec<&'a Message>,
+        line: &'a Line,
+    ) -> BoxStream<'a, (MessageId, Settled)> {
+        match &self.way {
+            Way::Smtp(transport) => line.each(messages, move |message| self.hand_over(transport, message)),
+            Way::Folder(folder) => {
+                let written = messages.into_iter().map(|message| (message.id, self.boxed(message))).collect();
+                line.at_once(files::keep(folder, "mbox", written))
+            }
+        }
+    }
+
+    async fn hand_over(&self, transport: &AsyncSmtpTransport<Tokio1Executor>, message: &Message) -> Settled {
         let written = match self.write(message) {
             Ok(written) => written,
             Err(why) => return Settled::Refused(why),
         };
-        match &self.way {
-            Way::Folder(folder) => {
-                files::write(folder, format!("{:032x}.eml", message.id.0), written.formatted()).await
-            }
-            Way::Smtp(transport) => match tokio::time::timeout(ALL, transport.send(written)).await {
-                Ok(Ok(_)) => Settled::Sent,
-                Ok(Err(error)) if is_final(&error) => Settled::Refused(error.to_string()),
-                Ok(Err(error)) => Settled::Failed(error.to_string()),
-                Err(_) => Settled::Failed("the mail server took too long".to_owned()),
-            },
+        match tokio::time::timeout(ALL, transport.send(written)).await {
+            Ok(Ok(_)) => Settled::Sent,
+            Ok(Err(error)) if is_final(&error) => Settled::Refused(error.to_string()),
+            Ok(Err(error)) => Settled::Failed(error.to_string()),
+            Err(_) => Settled::Failed("the mail server took too long".to_owned()),
         }
+    }
+
+    fn boxed(&self, message: &Message) -> Result<Vec<u8>, String> {
+        let written = jiff::Timestamp::from_microsecond(message.created_at.0).map_err(|error| error.to_string())?;
+        Ok(files::boxed(&self.write(message)?.formatted(), self.from.email.as_ref(), written))
     }
 
     fn write(&self, message: &Message) -> Result<lettre::Message, String> {
@@ -97,7 +113,7 @@ fn is_final(error: &lettre::transport::smtp::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::id::{BatchId, MessageId};
+    use engine::id::BatchId;
     use engine::messages::{Channel, Content, MessageState};
     use engine::time::Time;
 

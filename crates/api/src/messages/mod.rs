@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use engine::id::{BatchId, MessageId};
 use engine::messages::{BATCH, Channel, Message, SettleMessages, Settled};
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{self, BoxStream, FuturesUnordered};
+use futures_util::{Stream, StreamExt as _};
 use tokio::sync::Semaphore;
 
 use crate::errands::ErrandFailed;
@@ -37,7 +37,7 @@ pub struct Carriers {
     pub language: Language,
     /// How many that bookings call for are queued in a second, so that telling does not slow down selling; 0: all.
     pub per_second: u32,
-    under_way: Arc<Semaphore>,
+    line: Line,
 }
 
 impl Default for Carriers {
@@ -53,25 +53,55 @@ impl Carriers {
     /// Those who carry messages; see the fields.
     #[must_use]
     pub fn new(mail: Mail, texts: Texts, language: Language, per_second: u32) -> Self {
-        Self { mail, texts, language, per_second, under_way: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { mail, texts, language, per_second, line: Line(Arc::new(Semaphore::new(AT_ONCE))) }
     }
 
-    async fn carry(&self, message: &Message) -> (MessageId, Settled) {
-        // Nobody closes it.
-        let _one = self.under_way.acquire().await;
-        let settled = match message.channel {
-            Channel::Email => self.mail.send(message).await,
-            Channel::Sms => self.texts.send(message).await,
-        };
-        metrics::counter!("maepyo_messages_total", "channel" => message.channel.word(), "sent" => sent(&settled))
-            .increment(1);
-        (message.id, settled)
+    fn carry<'a>(&'a self, messages: &'a [Message]) -> impl Stream<Item = (MessageId, Settled)> + 'a {
+        let of = |channel| messages.iter().filter(|message| message.channel == channel).collect::<Vec<_>>();
+        let mails = self.mail.send(of(Channel::Email), &self.line).inspect(|sent| count(Channel::Email, sent));
+        let texts = self.texts.send(of(Channel::Sms), &self.line).inspect(|sent| count(Channel::Sms, sent));
+        stream::select(mails, texts)
     }
 
     /// How long to wait after so many messages were queued.
     fn pause_after(&self, queued: usize) -> Duration {
         let queued = u32::try_from(queued).unwrap_or(u32::MAX);
         Duration::from_secs(1).saturating_mul(queued).checked_div(self.per_second).unwrap_or_default()
+    }
+}
+
+/// Where messages wait to be handed on.
+#[derive(Clone)]
+struct Line(Arc<Semaphore>);
+
+impl Line {
+    /// Each by itself, so many at once.
+    fn each<'a, F>(
+        &'a self,
+        messages: Vec<&'a Message>,
+        hand_on: impl Fn(&'a Message) -> F + Copy + Send + 'a,
+    ) -> BoxStream<'a, (MessageId, Settled)>
+    where
+        F: Future<Output = Settled> + Send + 'a,
+    {
+        let one = move |message: &'a Message| async move {
+            // Nobody closes it.
+            let _place = self.0.acquire().await;
+            (message.id, hand_on(message).await)
+        };
+        messages.into_iter().map(one).collect::<FuturesUnordered<_>>().boxed()
+    }
+
+    /// All together, as if they were one.
+    fn at_once<'a>(
+        &'a self,
+        work: impl Future<Output = Vec<(MessageId, Settled)>> + Send + 'a,
+    ) -> BoxStream<'a, (MessageId, Settled)> {
+        let settled = async move {
+            let _place = self.0.acquire().await;
+            stream::iter(work.await)
+        };
+        stream::once(settled).flatten().boxed()
     }
 }
 
@@ -83,8 +113,7 @@ impl Carriers {
 pub async fn send(state: &AppState, batch: BatchId) -> Result<(), ErrandFailed> {
     let queued = state.desk.queued_messages(batch).await?;
     let carriers = &state.settings.carriers;
-    let sending: FuturesUnordered<_> = queued.iter().map(|message| carriers.carry(message)).collect();
-    let mut settling = sending.ready_chunks(BATCH);
+    let mut settling = carriers.carry(&queued).ready_chunks(BATCH);
     let (mut left, mut why) = (0, String::new());
     while let Some(settled) = settling.next().await {
         let failed = reasons(&settled);
@@ -110,9 +139,10 @@ fn reasons(settled: &[(MessageId, Settled)]) -> Vec<(MessageId, String)> {
     settled.iter().filter_map(reason).collect()
 }
 
-fn sent(settled: &Settled) -> &'static str {
-    match settled {
+fn count(channel: Channel, (_, settled): &(MessageId, Settled)) {
+    let sent = match settled {
         Settled::Sent => "yes",
         Settled::Refused(_) | Settled::Failed(_) => "no",
-    }
+    };
+    metrics::counter!("maepyo_messages_total", "channel" => channel.word(), "sent" => sent).increment(1);
 }

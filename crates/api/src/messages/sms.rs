@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::id::MessageId;
 use engine::messages::{Message, Settled};
+use futures_util::stream::BoxStream;
 use http::StatusCode;
 use reqwest::redirect::Policy;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::files;
+use super::{Line, files};
 
 const ALL: Duration = Duration::from_secs(15);
 
@@ -38,7 +40,7 @@ impl Texts {
         Ok(Self(Way::Http { client, url, token: token.map(str::to_owned) }))
     }
 
-    /// Texts as files `….json` of a folder.
+    /// Texts in files `….jsonl` of a folder, a line each.
     #[must_use]
     pub fn folder(folder: PathBuf) -> Self {
         Self(Way::Folder(folder))
@@ -50,23 +52,38 @@ impl Texts {
         matches!(self.0, Way::Http { .. })
     }
 
-    /// Hands a text on.
-    pub(super) async fn send(&self, message: &Message) -> Settled {
-        let id = format!("{:032x}", message.id.0);
-        let body = json!({"id": id, "to": message.recipient, "text": message.content.text});
+    /// Hands texts on, and tells of each what came of it.
+    pub(super) fn send<'a>(
+        &'a self,
+        messages: Vec<&'a Message>,
+        line: &'a Line,
+    ) -> BoxStream<'a, (MessageId, Settled)> {
         match &self.0 {
-            Way::Folder(folder) => files::write(folder, format!("{id}.json"), body.to_string().into_bytes()).await,
-            Way::Http { client, url, token } => {
-                let mut request = client.post(url.clone()).header("idempotency-key", &id).json(&body);
-                if let Some(token) = token {
-                    request = request.bearer_auth(token);
-                }
-                match request.send().await {
-                    Ok(response) => settled(response.status()),
-                    Err(error) => Settled::Failed(error.without_url().to_string()),
-                }
+            Way::Http { client, url, token } => line.each(messages, move |message| {
+                let key = format!("{:032x}", message.id.0);
+                let request = client.post(url.clone()).header("idempotency-key", key).json(&body(message));
+                ask(match token {
+                    Some(token) => request.bearer_auth(token),
+                    None => request,
+                })
+            }),
+            Way::Folder(folder) => {
+                let text = |message: &Message| format!("{}\n", body(message)).into_bytes();
+                let written = messages.into_iter().map(|message| (message.id, Ok(text(message)))).collect();
+                line.at_once(files::keep(folder, "jsonl", written))
             }
         }
+    }
+}
+
+fn body(message: &Message) -> Value {
+    json!({"id": format!("{:032x}", message.id.0), "to": message.recipient, "text": message.content.text})
+}
+
+async fn ask(request: reqwest::RequestBuilder) -> Settled {
+    match request.send().await {
+        Ok(response) => settled(response.status()),
+        Err(error) => Settled::Failed(error.without_url().to_string()),
     }
 }
 
