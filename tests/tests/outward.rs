@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use harness::box_office::{Buyer, put_seats_on_sale};
+use harness::box_office::{Buyer, OnSale, put_seats_on_sale};
 use harness::client::{Client, Login};
 use harness::forge::{stripe_signature, unix_time};
 use harness::post_office::{Mail, PostOffice};
@@ -208,14 +208,11 @@ async fn receivers_that_never_answer_hold_up_nobodys_money() {
     let client = server.client();
     let admin = client.admin().await;
     let (url, stuck) = tar_pit().await;
-    for _ in 0..20 {
-        let hook = json!({"url": url, "events": ["booking.created"]});
-        let _ = client.post("/api/webhooks", &admin, hook).await.expect(200);
-    }
     let (alice, bob) = (buyer(client, "alice").await, buyer(client, "bob").await);
-    // Four events, twenty webhooks each: more than are told at once.
-    for _ in 0..4 {
-        let event = put_seats_on_sale(client, &admin, 1, 10).await;
+    // Twenty webhooks each: more than one person is told at once, and all of them more than anybody.
+    for name in ["olga", "otto", "oona", "oleg", "omar"] {
+        let owner = organizer(client, &admin, name).await;
+        let event = tell_at(client, &owner, &url).await;
         let _ = bob.hold(&event.id, &["A-1-1"]).await.expect("the server answers").expect(200);
     }
     until("as many are told as may be at once", || stuck.load(Ordering::SeqCst) >= 64).await;
@@ -228,6 +225,39 @@ async fn receivers_that_never_answer_hold_up_nobodys_money() {
         }
     }
     panic!("whoever pays or gives back waits until receivers are given up");
+}
+
+/// Who has as many receivers that take their time as webhooks can be made still lets others be told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_that_never_answer_hold_up_nobody_elses_webhooks() {
+    let store = Store::fresh().await;
+    let server = Server::start_with(&store, &[HOME]).await;
+    let client = server.client();
+    let admin = client.admin().await;
+    let (slow, quick) = (organizer(client, &admin, "slow").await, organizer(client, &admin, "quick").await);
+    let (url, stuck) = tar_pit().await;
+    let receiver = Receiver::start(&[]).await;
+    webhook(client, &quick, &receiver, &["booking.created"]).await;
+    let bob = buyer(client, "bob").await;
+    let mut events = vec![tell_at(client, &slow, &url).await];
+    for owner in [&slow, &slow, &slow, &quick] {
+        events.push(put_seats_on_sale(client, owner, 1, 10).await);
+    }
+    for event in &events {
+        let _ = bob.hold(&event.id, &["A-1-1"]).await.expect("the server answers").expect(200);
+    }
+    until("the quick one was told", || !receiver.came().is_empty()).await;
+    let waited = stuck.load(Ordering::SeqCst);
+    assert!(waited <= 16, "the quick one had to wait until {waited} others were told");
+}
+
+/// Twenty webhooks of somebody at one address, and an event of theirs.
+async fn tell_at(client: &Client, owner: &Login, url: &str) -> OnSale {
+    for _ in 0..20 {
+        let hook = json!({"url": url, "events": ["booking.created"]});
+        let _ = client.post("/api/webhooks", owner, hook).await.expect(200);
+    }
+    put_seats_on_sale(client, owner, 1, 10).await
 }
 
 /// Buys a seat that the gateway's word alone confirms, and has the money back.

@@ -42,6 +42,9 @@ pub enum ErrandFailed {
     /// A webhook's receiver did not take what it was told.
     #[error("the receiver did not take it: {0}")]
     NotDelivered(String),
+    /// As much is told to the same person already as may be at once.
+    #[error("other receivers of the same person have not answered yet")]
+    Crowded,
     /// Reservations of a cancelled event are left that cannot be given back yet.
     #[error("some reservations of the event are still live")]
     Unswept,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::id::DeliveryId;
+use engine::id::{DeliveryId, UserId};
 use engine::webhooks::{Delivery, DeliveryState, SettleDelivery, Tried, Webhook};
 use reqwest::redirect::Policy;
 
@@ -11,17 +11,22 @@ use super::address::{Outside, check};
 use crate::errands::ErrandFailed;
 use crate::gateway::WebhookSecret;
 use crate::ids;
+use crate::shares::Shares;
 use crate::state::AppState;
 
 /// How long a receiver may take to answer: well within the time for which a job is one node's.
 const ALL: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
+/// How much one person is told at once, at all its webhooks: a fraction of what is told at once, so that others hear of
+/// theirs while its receivers take their time.
+const MOST_OF_ONE: usize = 16;
 
 /// Sends deliveries. It follows no redirects and reads nothing of an answer but its status.
 #[derive(Clone)]
 pub struct Messenger {
     client: reqwest::Client,
     private_too: bool,
+    under_way: Arc<Shares<UserId>>,
 }
 
 impl Default for Messenger {
@@ -45,7 +50,7 @@ impl Messenger {
             .connect_timeout(CONNECT)
             .timeout(ALL);
         let client = client.build().map_err(|error| error.without_url().to_string())?;
-        Ok(Self { client, private_too })
+        Ok(Self { client, private_too, under_way: Arc::new(Shares::new(MOST_OF_ONE)) })
     }
 
     /// Whether it goes into private networks too.
@@ -96,8 +101,10 @@ pub async fn deliver(state: &AppState, id: DeliveryId) -> Result<(), ErrandFaile
     }
     let tried = match state.desk.webhook(delivery.webhook).await? {
         Some(webhook) => {
+            let messenger = &state.settings.messenger;
+            let _place = messenger.under_way.take(webhook.owner).ok_or(ErrandFailed::Crowded)?;
             let signature = WebhookSecret::new(&webhook.secret).sign(delivery.body.as_bytes(), state.desk.now())?;
-            state.settings.messenger.send(&webhook, &delivery, signature).await
+            messenger.send(&webhook, &delivery, signature).await
         }
         None => Tried::Gone,
     };
