@@ -55,8 +55,8 @@ fn shared(batch: usize) -> Result<Shared, Unavailable> {
         unwell: AtomicBool::new(false),
         torn: AtomicBool::new(false),
         stream: Stream::default(),
-        follower: crate::lanes::Mouth::default(),
-        ears: crate::nodes::Ears::default(),
+        follower: crate::lanes::FollowerSlot::default(),
+        node_words: crate::nodes::NodeWords::default(),
         performers: crate::performer::Performers::default(),
     })
 }

@@ -18,8 +18,8 @@ use crate::batch::{Changed, Effects, Surroundings, work};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::entry::Entry;
-use crate::lanes::{Mouth, News};
-use crate::nodes::Ears;
+use crate::lanes::{FollowerSlot, News};
+use crate::nodes::NodeWords;
 use crate::performer::{Performers, Taken};
 use crate::postgres::{Address, Session};
 use crate::programme::Programme;
@@ -149,8 +149,8 @@ pub(crate) struct Shared {
     /// so nothing may follow it until the log was read again by a new process.
     pub torn: AtomicBool,
     pub stream: Stream,
-    pub follower: Mouth,
-    pub ears: Ears,
+    pub follower: FollowerSlot,
+    pub node_words: NodeWords,
     pub performers: Performers,
 }
 

@@ -45,11 +45,11 @@ pub trait Follower: Send + Sync {
     fn forget(&self);
 }
 
-/// Whom to tell.
+/// Where the follower is, once there is one.
 #[derive(Default)]
-pub(crate) struct Mouth(OnceLock<Weak<dyn Follower>>);
+pub(crate) struct FollowerSlot(OnceLock<Weak<dyn Follower>>);
 
-impl Mouth {
+impl FollowerSlot {
     pub(crate) fn tell(&self, what: impl FnOnce(&dyn Follower)) {
         if let Some(follower) = self.0.get().and_then(Weak::upgrade) {
             what(&*follower);

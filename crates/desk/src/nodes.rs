@@ -22,15 +22,15 @@ pub struct NodeWord {
 }
 
 /// Who listens to the other nodes.
-pub(crate) struct Ears(broadcast::Sender<Arc<NodeWord>>);
+pub(crate) struct NodeWords(broadcast::Sender<Arc<NodeWord>>);
 
-impl Default for Ears {
+impl Default for NodeWords {
     fn default() -> Self {
         Self(broadcast::Sender::new(MOST_BEHIND))
     }
 }
 
-impl Ears {
+impl NodeWords {
     pub(crate) fn hear(&self, word: NodeWord) {
         // Nobody may be listening.
         let _ = self.0.send(Arc::new(word));
@@ -56,6 +56,6 @@ impl Desk {
     /// The words of the other nodes from now on. Who listens too slowly misses some (`RecvError::Lagged`).
     #[must_use]
     pub fn hear_nodes(&self) -> broadcast::Receiver<Arc<NodeWord>> {
-        self.0.shared.ears.0.subscribe()
+        self.0.shared.node_words.0.subscribe()
     }
 }

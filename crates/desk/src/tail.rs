@@ -167,7 +167,7 @@ fn take_words(desk: &Desk, rows: Vec<Vec<Value>>) -> Result<(), Unavailable> {
     for row in rows {
         let mut columns = Columns::new(row);
         let (_, node) = (columns.int()?, columns.int()?);
-        desk.0.shared.ears.hear(NodeWord { node, body: columns.text()? });
+        desk.0.shared.node_words.hear(NodeWord { node, body: columns.text()? });
     }
     Ok(())
 }

@@ -79,16 +79,16 @@ fn layout_id(layout: &Layout) -> String {
 
 /// What is told of the layouts that the desk keeps: of those, in its order, and of no others.
 #[derive(Default)]
-pub struct LayoutTexts(Arc<Mutex<Vec<Told>>>);
+pub struct LayoutTexts(Arc<Mutex<Vec<WordedLayout>>>);
 
 /// A layout, and its [`KnownLayout`] as JSON.
-struct Told {
+struct WordedLayout {
     layout: Arc<Layout>,
     id: String,
     text: String,
 }
 
-impl Told {
+impl WordedLayout {
     fn new(layout: Arc<Layout>) -> Self {
         let known = KnownLayout::new(&layout);
         let text = serde_json::to_string(&known).expect("strings and numbers are JSON");
@@ -109,15 +109,15 @@ impl LayoutTexts {
         // Takes long where there are many rows. It is done and kept even if nobody waits for it any more.
         let write = move || {
             told.truncate(same);
-            told.extend(layouts.into_iter().skip(same).map(Told::new));
+            told.extend(layouts.into_iter().skip(same).map(WordedLayout::new));
             page(&told)
         };
         Ok(tokio::task::spawn_blocking(write).await.map_err(|_| Fault::Unavailable)?)
     }
 }
 
-fn page(told: &[Told]) -> Bytes {
-    let mut sorted: Vec<&Told> = told.iter().collect();
+fn page(told: &[WordedLayout]) -> Bytes {
+    let mut sorted: Vec<&WordedLayout> = told.iter().collect();
     sorted.sort_by(|a, b| a.layout.total().cmp(&b.layout.total()).then_with(|| a.id.cmp(&b.id)));
     let texts: Vec<&str> = sorted.into_iter().map(|own| own.text.as_str()).collect();
     format!("{{\"layouts\":[{}]}}", texts.join(",")).into()
@@ -169,7 +169,7 @@ mod tests {
             let page = texts.page(known).await.expect("a page");
             assert_eq!(page, serde_json::to_vec(&Layouts { layouts: expected }).expect("JSON"));
         }
-        let at = |told: &[Told]| told[0].text.as_ptr();
+        let at = |told: &[WordedLayout]| told[0].text.as_ptr();
         let first = at(&texts.0.lock().await);
         texts.page(vec![other, small]).await.expect("a page");
         let told = texts.0.lock().await;

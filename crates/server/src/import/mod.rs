@@ -79,9 +79,9 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let tally = runtime()?.block_on(async {
         let desk = Desk::open(config.desk()).await.map_err(Failure::new)?;
         let out = std::io::stderr();
-        let mut told = Told { watched: out.is_terminal(), out };
-        let tally = import(&desk, args, &config, drafts, &mut told).await;
-        told.clear();
+        let mut progress = Progress { watched: out.is_terminal(), out };
+        let tally = import(&desk, args, &config, drafts, &mut progress).await;
+        progress.clear();
         desk.close().await;
         tally
     })?;
@@ -108,7 +108,7 @@ async fn import(
     args: &ImportArgs,
     config: &Config,
     drafts: Drafts,
-    told: &mut Told<impl Write>,
+    progress: &mut Progress<impl Write>,
 ) -> Result<Tally, Failure> {
     let editor = owner(desk, args, config).await?;
     let mut tally = Tally::default();
@@ -124,10 +124,10 @@ async fn import(
             }
             Err(faults) => {
                 tally.refused += 1;
-                told.complain(&mut tally, &faults);
+                progress.complain(&mut tally, &faults);
             }
         }
-        told.progress(&tally);
+        progress.show(&tally);
     }
     Ok(tally)
 }
@@ -157,13 +157,13 @@ async fn create(desk: &Desk, editor: Editor, publish: bool, draft: Draft) -> Res
 }
 
 /// What is printed while it goes on. Whoever cannot be told is no reason to stop.
-struct Told<W> {
+struct Progress<W> {
     /// Whether it is a terminal, where somebody wants to see how far it is.
     watched: bool,
     out: W,
 }
 
-impl<W: Write> Told<W> {
+impl<W: Write> Progress<W> {
     fn complain(&mut self, tally: &mut Tally, faults: &[Fault]) {
         self.clear();
         for fault in faults {
@@ -176,7 +176,7 @@ impl<W: Write> Told<W> {
         }
     }
 
-    fn progress(&mut self, tally: &Tally) {
+    fn show(&mut self, tally: &Tally) {
         if self.watched {
             let _ = write!(self.out, "\r{} events, {} seats and tickets … ", tally.events, tally.places);
             let _ = self.out.flush();
@@ -197,13 +197,13 @@ mod tests {
     use super::*;
 
     fn printed(watched: bool) -> String {
-        let mut told = Told { watched, out: Vec::new() };
+        let mut progress = Progress { watched, out: Vec::new() };
         let mut tally = Tally { events: 1, places: 9, ..Tally::default() };
-        told.progress(&tally);
-        told.complain(&mut tally, &[Fault { line: 5, issue: "price: is missing".to_owned() }]);
-        told.progress(&tally);
-        told.clear();
-        String::from_utf8(told.out).expect("text")
+        progress.show(&tally);
+        progress.complain(&mut tally, &[Fault { line: 5, issue: "price: is missing".to_owned() }]);
+        progress.show(&tally);
+        progress.clear();
+        String::from_utf8(progress.out).expect("text")
     }
 
     #[test]

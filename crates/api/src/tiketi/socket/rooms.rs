@@ -60,11 +60,11 @@ impl Room {
 pub struct SeatRooms(Mutex<HashMap<EventId, Arc<SeatRoom>>>);
 
 /// One of them. Whoever holds it is the only one to tell it anything, so that its numbers come in order.
-type SeatRoom = tokio::sync::Mutex<Told>;
+type SeatRoom = tokio::sync::Mutex<RoomState>;
 
 /// What a room was told.
 #[derive(Default)]
-pub struct Told {
+pub struct RoomState {
     /// Counts what was told.
     sequence: u64,
     /// Who missed something because its buffer was full.
@@ -92,7 +92,7 @@ impl SeatRooms {
     }
 }
 
-impl Told {
+impl RoomState {
     /// Everything there is to know of the seats now, under the number of the last word told before.
     async fn snapshot(&mut self, state: &AppState, event: &Arc<Event>) -> Result<Snapshot, Unavailable> {
         let tag = state.desk.seat_tag(event).await?;
