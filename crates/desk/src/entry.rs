@@ -24,7 +24,7 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happened {
     /// A reservation came to a stage.
-    Reservation(Told),
+    Reservation(ReservationNews),
     /// A payment came too late for its seats and goes back.
     PaymentReturned(PaymentId),
     /// The event was made or changed.
@@ -70,7 +70,7 @@ pub enum Stage {
 
 /// What the stream tells of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ReservationNews {
     /// How far it has come.
     pub stage: Stage,
     /// Its id.
@@ -105,7 +105,7 @@ impl Entry {
     /// them again.
     pub(crate) fn of(fact: &Fact, world: &World, at: Time) -> Self {
         let told = |stage, own: &Reservation, freed: &[u32]| {
-            (own.event, Happened::Reservation(Told::of(stage, own, freed, world)))
+            (own.event, Happened::Reservation(ReservationNews::of(stage, own, freed, world)))
         };
         let (event, happened) = match fact {
             Fact::Held(own) => told(Stage::Held, own, &[]),
@@ -128,7 +128,7 @@ impl Entry {
     }
 }
 
-impl Told {
+impl ReservationNews {
     fn of(stage: Stage, own: &Reservation, freed: &[u32], world: &World) -> Self {
         let seat = |ordinal: u32| {
             let claim = world.claims.get(&(own.event, ordinal))?;

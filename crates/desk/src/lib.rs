@@ -32,7 +32,7 @@ mod views;
 
 pub use desk::Desk;
 pub use engine::time::{Span, Time};
-pub use entry::{Entry, Happened, SeatChange, Stage, Told};
+pub use entry::{Entry, Happened, ReservationNews, SeatChange, Stage};
 pub use gather::Render;
 pub use lanes::{Follower, News, Outlook};
 pub use nodes::NodeWord;

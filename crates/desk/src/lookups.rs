@@ -23,13 +23,13 @@ const QUEUE: usize = 1_024;
 
 /// A table to look something up in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct TableShape {
     pub name: &'static str,
     pub columns: &'static [(&'static str, Kind)],
     pub keys: usize,
 }
 
-impl Place {
+impl TableShape {
     pub(crate) const fn of<T: Table>() -> Self {
         Self { name: T::NAME, columns: T::COLUMNS, keys: T::KEYS }
     }
@@ -37,7 +37,7 @@ impl Place {
 
 /// One look-up, and who waits for it.
 struct Asked {
-    place: Place,
+    table: TableShape,
     key: Values,
     caller: oneshot::Sender<Result<Option<Values>, StoreError>>,
 }
@@ -61,7 +61,10 @@ impl Lookups {
     pub(crate) async fn get<T: Table>(&self, key: &T::Key) -> Result<Option<Values>, StoreError> {
         let closed = || StoreError::Lost("looking up has ended".to_owned());
         let (caller, row) = oneshot::channel();
-        self.0.send(Asked { place: Place::of::<T>(), key: T::key_values(key), caller }).await.map_err(|_| closed())?;
+        self.0
+            .send(Asked { table: TableShape::of::<T>(), key: T::key_values(key), caller })
+            .await
+            .map_err(|_| closed())?;
         row.await.map_err(|_| closed())?
     }
 }
@@ -70,9 +73,9 @@ async fn gather(address: Address, queue: Arc<Mutex<mpsc::Receiver<Asked>>>) {
     let mut session = None;
     let mut asked = Vec::with_capacity(MOST);
     while queue.lock().await.recv_many(&mut asked, MOST).await > 0 {
-        let mut places = BTreeMap::<Place, Vec<Asked>>::new();
+        let mut tables = BTreeMap::<TableShape, Vec<Asked>>::new();
         for own in asked.drain(..) {
-            places.entry(own.place).or_default().push(own);
+            tables.entry(own.table).or_default().push(own);
         }
         let open = match session.take().filter(Session::is_open) {
             Some(open) => Ok(open),
@@ -80,18 +83,18 @@ async fn gather(address: Address, queue: Arc<Mutex<mpsc::Receiver<Asked>>>) {
         };
         match open {
             Ok(open) => {
-                join_all(places.into_iter().map(|(place, asked)| look_up(&open, place, asked))).await;
+                join_all(tables.into_iter().map(|(table, asked)| look_up(&open, table, asked))).await;
                 session = Some(open);
             }
-            Err(error) => places.into_values().for_each(|asked| fail(asked, &error)),
+            Err(error) => tables.into_values().for_each(|asked| fail(asked, &error)),
         }
     }
 }
 
 /// Looks up in one table and tells those who asked.
-async fn look_up(session: &Session, place: Place, mut asked: Vec<Asked>) {
+async fn look_up(session: &Session, table: TableShape, mut asked: Vec<Asked>) {
     let keys = asked.iter_mut().map(|own| std::mem::take(&mut own.key)).collect();
-    let rows = match session.look_up(place, keys).await {
+    let rows = match session.look_up(table, keys).await {
         Ok(rows) => rows,
         Err(error) => return fail(asked, &error),
     };
@@ -99,9 +102,9 @@ async fn look_up(session: &Session, place: Place, mut asked: Vec<Asked>) {
     for mut row in rows {
         // The first column says which key of those asked for it has, from one.
         if let Value::Int(number) = row.remove(0)
-            && let Some(place) = usize::try_from(number - 1).ok().and_then(|index| found.get_mut(index))
+            && let Some(slot) = usize::try_from(number - 1).ok().and_then(|index| found.get_mut(index))
         {
-            *place = Some(row);
+            *slot = Some(row);
         }
     }
     for (own, row) in asked.into_iter().zip(found) {

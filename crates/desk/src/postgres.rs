@@ -13,7 +13,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, Row, Statement, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::lookups::{Lookups, Place};
+use crate::lookups::{Lookups, TableShape};
 use crate::store::{Lock, StoreError, Tx, Values};
 use crate::tables::{OutboxRow, Table, columns};
 use crate::value::{Columns, IntoValue as _, Kind, Value};
@@ -256,21 +256,21 @@ impl Session {
     }
 
     /// The rows of a table that have one of these keys, each behind the number of its key, from one.
-    pub(crate) async fn look_up(&self, place: Place, keys: Vec<Values>) -> Result<Vec<Values>, StoreError> {
-        let key = &place.columns[..place.keys];
-        let statement = self.on_table((place.name, place.columns.len()), "look up", || {
-            let columns: Vec<String> = place.columns.iter().map(|(name, _)| format!("t.{name}")).collect();
+    pub(crate) async fn look_up(&self, table: TableShape, keys: Vec<Values>) -> Result<Vec<Values>, StoreError> {
+        let key = &table.columns[..table.keys];
+        let statement = self.on_table((table.name, table.columns.len()), "look up", || {
+            let columns: Vec<String> = table.columns.iter().map(|(name, _)| format!("t.{name}")).collect();
             format!(
                 "SELECT k.nth_asked, {} FROM {} WITH ORDINALITY AS k({}, nth_asked) JOIN {} AS t ON {}",
                 columns.join(", "),
                 unnest(key),
                 names(key),
-                place.name,
+                table.name,
                 same_key(key),
             )
         });
         let rows = self.run(&statement.await?, &arrays(key, keys.into_iter())).await?;
-        let kinds = || std::iter::once(Kind::Int).chain(place.columns.iter().map(|(_, kind)| *kind));
+        let kinds = || std::iter::once(Kind::Int).chain(table.columns.iter().map(|(_, kind)| *kind));
         rows.iter().map(|row| read_row(row, kinds())).collect()
     }
 

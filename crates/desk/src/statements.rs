@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::batch::{HOLDINGS, LAPSED, UNPAID};
 use crate::desk::PROBE;
 use crate::lanes::{BETWEEN, FIRST_LAPSE, INSIDE, LIVE_LANES, OVER, WAITING};
-use crate::lookups::Place;
+use crate::lookups::TableShape;
 use crate::migrations::{SCHEMA, Spelling, pending};
 use crate::nodes::TELL;
 use crate::outward::{SOLD, TO_REMIND};
@@ -22,23 +22,23 @@ use crate::upkeep::{OLDEST_DUE, STUCK_REFUNDS, TAKE_OVER, TIDY};
 use crate::{check, movie, postgres, programme, sqlite};
 
 /// The tables that something is looked up in by key: their columns must not meet those of the query itself.
-fn places() -> [Place; 15] {
+fn tables() -> [TableShape; 15] {
     [
-        Place::of::<StoredAnswer>(),
-        Place::of::<Arc<engine::catalogue::Event>>(),
-        Place::of::<engine::people::User>(),
-        Place::of::<engine::people::Email>(),
-        Place::of::<engine::people::RevokedToken>(),
-        Place::of::<engine::seats::Stock>(),
-        Place::of::<engine::wallet::Wallet>(),
-        Place::of::<engine::holds::Reservation>(),
-        Place::of::<engine::payments::Payment>(),
-        Place::of::<engine::stream::Cursor>(),
-        Place::of::<engine::lanes::Lane>(),
-        Place::of::<engine::lanes::Waiter>(),
-        Place::of::<engine::lanes::Place>(),
-        Place::of::<engine::movie::MovieTicket>(),
-        Place::of::<engine::webhooks::Webhook>(),
+        TableShape::of::<StoredAnswer>(),
+        TableShape::of::<Arc<engine::catalogue::Event>>(),
+        TableShape::of::<engine::people::User>(),
+        TableShape::of::<engine::people::Email>(),
+        TableShape::of::<engine::people::RevokedToken>(),
+        TableShape::of::<engine::seats::Stock>(),
+        TableShape::of::<engine::wallet::Wallet>(),
+        TableShape::of::<engine::holds::Reservation>(),
+        TableShape::of::<engine::payments::Payment>(),
+        TableShape::of::<engine::stream::Cursor>(),
+        TableShape::of::<engine::lanes::Lane>(),
+        TableShape::of::<engine::lanes::Waiter>(),
+        TableShape::of::<engine::lanes::Place>(),
+        TableShape::of::<engine::movie::MovieTicket>(),
+        TableShape::of::<engine::webhooks::Webhook>(),
     ]
 }
 
@@ -97,9 +97,9 @@ async fn postgres_understands_every_statement() {
     for sql in statements() {
         session.prepare(&sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}"));
     }
-    for place in places() {
-        let nothing = session.look_up(place, Vec::new()).await;
-        assert!(nothing.unwrap_or_else(|error| panic!("{}\n{error}", place.name)).is_empty());
+    for table in tables() {
+        let nothing = session.look_up(table, Vec::new()).await;
+        assert!(nothing.unwrap_or_else(|error| panic!("{}\n{error}", table.name)).is_empty());
     }
     session.execute(&format!("DROP SCHEMA {schema} CASCADE")).await.expect("it is ours");
 }

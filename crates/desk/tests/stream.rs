@@ -5,7 +5,7 @@ mod stores;
 use std::sync::Arc;
 use std::time::Duration;
 
-use desk::{Desk, Entry, Happened, Stage, Told};
+use desk::{Desk, Entry, Happened, ReservationNews, Stage};
 use engine::catalogue::Event;
 use engine::holds::{CancelReservation, Canceller, HoldSeats, Reservation};
 use engine::id::UserId;
@@ -29,7 +29,7 @@ async fn connected(url: &str) -> tokio_postgres::Client {
     client
 }
 
-fn told(entry: &Entry) -> Option<&Told> {
+fn told(entry: &Entry) -> Option<&ReservationNews> {
     match &entry.happened {
         Happened::Reservation(told) => Some(told),
         _ => None,
@@ -71,7 +71,7 @@ async fn the_stream_tells_in_order_what_became_of_reservations() {
     assert_eq!((made.stage, over.stage), (Stage::Held, Stage::Cancelled));
     assert_eq!((made.reservation, made.user, made.total), (held.id, buyer, Won(10_000)));
     assert_eq!((made.expires_at, entries[1].at), (held.expires_at, held.created_at));
-    let seat = |told: &Told| (told.seats[0].ordinal, told.seats[0].version, told.seats[0].until);
+    let seat = |told: &ReservationNews| (told.seats[0].ordinal, told.seats[0].version, told.seats[0].until);
     assert_eq!((seat(made), seat(over)), ((4, 1, held.expires_at), (4, 2, Time::NEVER)));
     assert_eq!((made.freed.clone(), over.freed.clone()), (vec![], vec![4]));
     assert_eq!(desk.stream_end().await.expect("known"), entries[2].position);

@@ -166,9 +166,9 @@ fn state_of(word: &str, at: Option<Time>) -> Result<PlaceState, Corrupt> {
 
 /// A place as other nodes are told of it: number, version, id, user, status, its moment, and the other moments.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Told(i64, i64, String, String, String, Option<i64>, [i64; 3]);
+struct PlaceNews(i64, i64, String, String, String, Option<i64>, [i64; 3]);
 
-impl Told {
+impl PlaceNews {
     fn of(place: &Place) -> Self {
         let (word, at) = state_values(place.state);
         let moments = [place.joined_at.0, place.seen_at.0, place.ends_at.0];
@@ -202,11 +202,11 @@ pub(crate) struct LaneNews {
 impl LaneNews {
     /// Of each lane in which places changed.
     pub(crate) fn of(world: &World, made_at: Time, node: i64) -> Vec<Self> {
-        let mut lanes = BTreeMap::<LaneId, Vec<Told>>::new();
+        let mut lanes = BTreeMap::<LaneId, Vec<PlaceNews>>::new();
         for ((lane, _), slot) in world.places.dirty() {
-            lanes.entry(*lane).or_default().extend(slot.row.as_ref().map(Told::of));
+            lanes.entry(*lane).or_default().extend(slot.row.as_ref().map(PlaceNews::of));
         }
-        let news = |(lane, places): (LaneId, Vec<Told>)| {
+        let news = |(lane, places): (LaneId, Vec<PlaceNews>)| {
             let body = serde_json::to_string(&places).unwrap_or_default();
             Self { made_at, node, lane, body }
         };
@@ -241,6 +241,6 @@ impl Table for LaneNews {
 
 /// The places another node told of.
 pub(crate) fn places_told(lane: LaneId, body: &str) -> Vec<Place> {
-    let told: Vec<Told> = serde_json::from_str(body).unwrap_or_default();
+    let told: Vec<PlaceNews> = serde_json::from_str(body).unwrap_or_default();
     told.into_iter().filter_map(|told| told.place(lane)).collect()
 }

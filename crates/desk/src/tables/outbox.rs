@@ -5,7 +5,7 @@ use engine::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::values;
-use crate::entry::{Entry, Happened, SeatChange, Stage, Told};
+use crate::entry::{Entry, Happened, ReservationNews, SeatChange, Stage};
 use crate::value::{Columns, Corrupt, Kind, Value};
 
 /// An entry as it is written, and which node does.
@@ -50,7 +50,7 @@ struct Body {
     expires_at: i64,
 }
 
-fn written(told: &Told) -> String {
+fn written(told: &ReservationNews) -> String {
     let seats = told.seats.iter().map(|own| (own.ordinal, own.version, own.until.0));
     let body = Body {
         user: format!("{:032x}", told.user.0),
@@ -87,7 +87,7 @@ pub(crate) fn seats_of(text: &str) -> Result<Vec<SeatChange>, Corrupt> {
 fn told(stage: Stage, reservation: u128, text: &str) -> Result<Happened, Corrupt> {
     let Body { user, seats, freed, items, total, expires_at } = body(text)?;
     let items = items.iter().map(|(id, quantity)| Ok((hex(id)?, *quantity)));
-    Ok(Happened::Reservation(Told {
+    Ok(Happened::Reservation(ReservationNews {
         stage,
         reservation: reservation.into(),
         user: hex(&user)?,
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_written_of_an_entry_is_read_again() {
         let told = |stage| {
-            Happened::Reservation(Told {
+            Happened::Reservation(ReservationNews {
                 stage,
                 reservation: ReservationId(5),
                 user: UserId(u128::MAX),

@@ -1,6 +1,6 @@
 use engine::id::{DeliveryId, EventId, WebhookId};
 use engine::time::Time;
-use engine::webhooks::{Delivery, DeliveryState, Kind as Told, Sequence, Tried, Webhook};
+use engine::webhooks::{Delivery, DeliveryState, Kind as BookingKind, Sequence, Tried, Webhook};
 
 use super::{Table, id_values, values};
 use crate::value::{Columns, Corrupt, Kind, Value};
@@ -8,8 +8,8 @@ use crate::value::{Columns, Corrupt, Kind, Value};
 /// What stands for [`Tried::Gone`] where an error would.
 const GONE: &str = "gone";
 
-fn kind_of(word: &str) -> Result<Told, Corrupt> {
-    Told::from_word(word).ok_or(Corrupt("what a webhook tells"))
+fn kind_of(word: &str) -> Result<BookingKind, Corrupt> {
+    BookingKind::from_word(word).ok_or(Corrupt("what a webhook tells"))
 }
 
 impl Table for Webhook {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use desk::{Entry, Happened, SeatChange, Span, Stage, Time, Told, Unavailable};
+use desk::{Entry, Happened, ReservationNews, SeatChange, Span, Stage, Time, Unavailable};
 use engine::id::{EventId, TicketTypeId};
 use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
@@ -170,7 +170,7 @@ async fn told(state: &AppState, entry: &Arc<Entry>) {
 }
 
 /// What became of which seat: its event, its status, and whether it is told who did it.
-fn seats(told: &Told) -> Vec<(u32, &'static str, &'static str, bool)> {
+fn seats(told: &ReservationNews) -> Vec<(u32, &'static str, &'static str, bool)> {
     let all = |name, status, user| told.seats.iter().map(move |seat: &SeatChange| (seat.ordinal, name, status, user));
     match told.stage {
         Stage::Held => all("seat-locked", SEAT_WORDS.held, true).collect(),
