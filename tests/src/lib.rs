@@ -5,6 +5,7 @@ pub mod box_office;
 pub mod client;
 pub mod counter;
 pub mod doors;
+pub mod faults;
 pub mod forge;
 pub mod post_office;
 pub mod postgres;

@@ -7,10 +7,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use harness::box_office::{Buyer, OnSale, put_seats_on_sale};
-use harness::client::Client;
+use harness::client::{Answer, Client, read};
+use harness::faults::{Fault, FaultyDisk};
 use harness::proxy::Proxy;
 use harness::server::{Server, check};
 use harness::store::{DATABASE_URL, Store};
+use serde_json::json;
+use tokio::task::JoinHandle;
 
 /// How long things may take to come about, in tenths of a second.
 const PATIENCE: usize = 300;
@@ -128,6 +131,96 @@ async fn a_full_disk_sells_nothing_and_loses_nothing() {
     shopper.has_all().await;
     server.kill();
     check(&store).expect("the store is in order");
+}
+
+/// What one disk lost it does not give back because the next flush succeeds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_failed_a_flush_is_not_believed_again() {
+    let store = Store::sqlite();
+    let disk = FaultyDisk::of(&store);
+    let server = Server::start_with(&store, &disk.settings()).await;
+    let client = server.client();
+    let mut shopper = Shopper::new(client).await;
+    assert_eq!(shopper.book().await, 200);
+    disk.begin(Fault::FailFlush);
+    assert_eq!(shopper.book().await, 503);
+    assert!(!disk.does(Fault::FailFlush), "it failed once");
+    assert_eq!(shopper.book().await, 503);
+    assert_eq!(status(client, "/ready").await, 503);
+    assert_eq!(status(client, "/health").await, 200);
+    shopper.has_all().await;
+    server.kill();
+    let server = Server::start(&store).await;
+    shopper.buyer.client = server.client().clone();
+    assert_eq!(shopper.book().await, 200);
+    shopper.has_all().await;
+    server.kill();
+    check(&store).expect("the store is in order");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_cannot_be_written_sells_nothing_until_it_can() {
+    let store = Store::sqlite();
+    let disk = FaultyDisk::of(&store);
+    let server = Server::start_with(&store, &disk.settings()).await;
+    let client = server.client();
+    let mut shopper = Shopper::new(client).await;
+    assert_eq!(shopper.book().await, 200);
+    disk.begin(Fault::FailLog);
+    assert_eq!([shopper.book().await, shopper.book().await], [503; 2]);
+    assert_eq!(status(client, "/ready").await, 503);
+    shopper.has_all().await;
+    disk.end(Fault::FailLog);
+    becomes("sales go on", async || shopper.book().await == 200).await;
+    becomes("it is ready", async || status(client, "/ready").await == 200).await;
+    shopper.has_all().await;
+    server.kill();
+    check(&store).expect("the store is in order");
+}
+
+/// The log has all that the database has not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_cannot_be_written_goes_on_in_its_log() {
+    let store = Store::sqlite();
+    let disk = FaultyDisk::of(&store);
+    let server = Server::start_with(&store, &disk.settings()).await;
+    let mut shopper = Shopper::new(server.client()).await;
+    disk.begin(Fault::FailPages);
+    for _ in 0..50 {
+        assert_eq!(shopper.book().await, 200);
+    }
+    becomes("it says so", async || server.log().contains("could not be copied back")).await;
+    server.kill();
+    disk.end(Fault::FailPages);
+    let server = Server::start_with(&store, &disk.settings()).await;
+    shopper.buyer.client = server.client().clone();
+    shopper.has_all().await;
+    server.kill();
+    check(&store).expect("the store is in order");
+}
+
+/// What is written and not on the disk yet may still be lost: neither who asked for it nor who asks again hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_request_is_not_answered_before_the_first_is_on_the_disk() {
+    let store = Store::sqlite();
+    let disk = FaultyDisk::of(&store);
+    let server = Server::start_with(&store, &disk.settings()).await;
+    let client = server.client().clone();
+    let ask = move || {
+        let body = json!({"email": "anna@maepyo.test", "password": "a-password-for-tests", "name": "Anna"});
+        let request = client.request("POST", "/api/auth/register").json(&body);
+        tokio::spawn(read(request.header("idempotency-key", "once")))
+    };
+    disk.begin(Fault::HoldFlush);
+    let first = ask();
+    becomes("the first is written", async || disk.is_waited_for()).await;
+    let second = ask();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!first.is_finished() && !second.is_finished(), "somebody was told of what may be lost");
+    disk.end(Fault::HoldFlush);
+    let answer = async |asked: JoinHandle<Option<Answer>>| asked.await.expect("it ends").expect("the server answers");
+    let (first, second) = (answer(first).await, answer(second).await);
+    assert_eq!(first.expect(200), second.expect(200));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
