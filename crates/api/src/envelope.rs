@@ -7,17 +7,15 @@ use http::{HeaderValue, StatusCode};
 
 use crate::fault::Fault;
 use crate::once::REPLAYED;
+use crate::problem::{Body, Problem};
 
-/// Gives a response that carries a [`Fault`], or that a library turned away, the body that `word` writes. Its other
-/// headers stay, and all other responses stay as they are.
-pub fn worded(mut response: Response, word: impl FnOnce(&Fault) -> Answer) -> Response {
+/// Makes a response that carries a [`Fault`], or that a library turned away, the error that `word` says it is. Its
+/// other headers stay, and all other responses stay as they are.
+pub fn worded<B: Body>(mut response: Response, word: impl FnOnce(&Fault) -> Problem<B>) -> Response {
     let carried = response.extensions_mut().remove::<Fault>();
     let Some(fault) = carried.or_else(|| foreign(&response)) else { return response };
-    let mut worded = instead(response, word(&fault));
-    if let Some(seconds) = fault.retry_after() {
-        worded.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
-    worded
+    let problem = word(&fault);
+    problem.instead(response, problem.answer())
 }
 
 /// An answer in the place of a response, whose other headers stay. To one that was given before belongs no wait.
@@ -54,8 +52,10 @@ mod tests {
 
     use super::*;
 
-    fn word(fault: &Fault) -> Answer {
-        Answer { status: fault.status().as_u16(), body: format!("{fault:?}").into_bytes(), replayed: false }
+    impl Body for String {}
+
+    fn word(fault: &Fault) -> Problem<String> {
+        Problem { status: fault.status(), body: format!("{fault:?}"), retry_after: fault.retry_after() }
     }
 
     #[test]

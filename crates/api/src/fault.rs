@@ -40,6 +40,8 @@ pub enum Fault {
     Busy,
     /// The store cannot be reached.
     Unavailable,
+    /// This server failed. What went wrong belongs in the log, not in the answer.
+    Failed,
 }
 
 impl Fault {
@@ -56,6 +58,7 @@ impl Fault {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -90,6 +93,12 @@ pub(crate) async fn unknown_path() -> Fault {
 /// What answers a method that a path does not have; the dialect's layer writes the body.
 pub(crate) async fn wrong_method() -> Fault {
     Fault::WrongMethod
+}
+
+/// What answers when a handler panics; the dialect's layer writes the body. The panic itself is logged by the panic
+/// hook.
+pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Fault::Failed.into_response()
 }
 
 /// A command that got no verdict. The refusal, which is a verdict, is handed back.

@@ -6,7 +6,7 @@
 //! | [`ticketing_pro`] | the house dialect |
 //! | [`movie`], [`concert`], [`sail`], [`tiketi`] | the others |
 //! | [`caller`], [`tokens`], [`passwords`], [`email`], [`names`] | who calls |
-//! | [`once`], [`settle`], [`seal`], [`body`], [`query`], [`fault`], [`envelope`] | how a request is read, once, and what may be wrong with it |
+//! | [`once`], [`settle`], [`seal`], [`body`], [`query`], [`fault`], [`problem`], [`envelope`] | how a request is read, once, and what may be wrong with it |
 //! | [`ids`], [`clock`], [`calendar`], [`money`], [`seat_pages`] | values as they go over the wire |
 //! | [`around`], [`limits`], [`cors`], [`observe`] | layers: what they are made of, rate limits, web front ends, log and metrics |
 //! | [`shares`] | how much of something one client has at once |
@@ -43,6 +43,7 @@ pub mod observe;
 pub mod once;
 pub mod operations;
 pub mod passwords;
+pub mod problem;
 pub mod query;
 mod queues;
 pub mod sail;

@@ -17,7 +17,7 @@ use futures_util::StreamExt as _;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
@@ -333,6 +333,12 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 #[must_use]
 pub fn is_replayed(response: &Response) -> bool {
     response.headers().contains_key(REPLAYED)
+}
+
+/// The answer with this status and body.
+pub fn answer(status: StatusCode, body: &impl Serialize) -> Answer {
+    let body = serde_json::to_vec(body).expect("texts, numbers and lists are always JSON");
+    Answer { status: status.as_u16(), body, replayed: false }
 }
 
 /// The response of an answer.

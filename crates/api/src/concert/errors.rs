@@ -1,20 +1,19 @@
 //! Errors of the dialect: `{"error":"…"}`, the texts as its clients know them.
 
 use axum::extract::{MatchedPath, Request};
-use axum::response::{IntoResponse, Response};
-use desk::{Answer, Stopped, Unavailable};
+use axum::response::Response;
+use desk::{Stopped, Unavailable};
 use engine::command::Command;
 use engine::refusal::Refusal;
 use http::StatusCode;
-use http::header::RETRY_AFTER;
 use serde::Serialize;
-use serde_json::json;
 
 use super::route;
 use crate::around::Around;
 use crate::envelope;
 use crate::fault::{self, Fault};
 use crate::once::{self, Attempt};
+use crate::problem::{Body, Problem};
 use crate::state::AppState;
 
 /// The texts.
@@ -59,18 +58,24 @@ pub mod text {
     pub const INTERNAL: &str = "서버 오류가 발생했습니다.";
 }
 
-/// An error of this dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ApiError {
-    status: StatusCode,
-    text: &'static str,
-    retry_after: Option<u64>,
+/// What is told of an error.
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// For people to read.
+    #[schema(examples("잘못된 형식의 요청 파라미터입니다."))]
+    pub error: &'static str,
 }
+
+impl Body for ErrorBody {}
+
+/// An error of this dialect. What is malformed or refused is called by another text at every path, so that it takes one
+/// to make an error of a fault or a refusal.
+pub type ApiError = Problem<ErrorBody>;
 
 impl ApiError {
     /// An error with a status and one of the texts.
     pub const fn new(status: StatusCode, text: &'static str) -> Self {
-        Self { status, text, retry_after: None }
+        Self { status, body: ErrorBody { error: text }, retry_after: None }
     }
 
     /// 400.
@@ -85,7 +90,7 @@ impl ApiError {
 
     /// 429: in a moment it may be allowed.
     pub const fn wait(text: &'static str) -> Self {
-        Self { status: StatusCode::TOO_MANY_REQUESTS, text, retry_after: Some(1) }
+        Self { retry_after: Some(1), ..Self::new(StatusCode::TOO_MANY_REQUESTS, text) }
     }
 
     /// What a refusal is where everything that is wrong with a request is called by one text.
@@ -132,19 +137,19 @@ impl ApiError {
 
     /// What is wrong with a request, where a malformed one is called by one text.
     pub fn fault(fault: &Fault, text: &'static str) -> Self {
-        let (status, text) = match fault {
-            Fault::NotJson | Fault::Malformed(_) | Fault::Field { .. } | Fault::BadKey => {
-                (StatusCode::BAD_REQUEST, text)
-            }
-            Fault::Unauthorized => (StatusCode::UNAUTHORIZED, text::TOKEN),
-            Fault::KeyReused => (StatusCode::CONFLICT, text::KEY_REUSED),
-            Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, text::TOO_LARGE),
-            Fault::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, text::RATE_LIMITED),
-            Fault::UnknownPath => (StatusCode::NOT_FOUND, text::UNKNOWN_PATH),
-            Fault::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, text::WRONG_METHOD),
-            Fault::Busy | Fault::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, text::UNAVAILABLE),
+        let text = match fault {
+            Fault::Field { .. } => return Self::bad(text),
+            Fault::NotJson | Fault::Malformed(_) | Fault::BadKey => text,
+            Fault::Unauthorized => text::TOKEN,
+            Fault::KeyReused => text::KEY_REUSED,
+            Fault::TooLarge => text::TOO_LARGE,
+            Fault::RateLimited { .. } => text::RATE_LIMITED,
+            Fault::UnknownPath => text::UNKNOWN_PATH,
+            Fault::WrongMethod => text::WRONG_METHOD,
+            Fault::Busy | Fault::Unavailable => text::UNAVAILABLE,
+            Fault::Failed => text::INTERNAL,
         };
-        Self { status, text, retry_after: fault.retry_after() }
+        Self { retry_after: fault.retry_after(), ..Self::new(fault.status(), text) }
     }
 
     /// Why a command got no answer, where a refusal is called by one text.
@@ -154,27 +159,11 @@ impl ApiError {
             Err(refusal) => Self::refused(&refusal, text),
         }
     }
-
-    /// The answer to keep.
-    pub fn answer(&self) -> Answer {
-        let body = json!({"error": self.text}).to_string().into_bytes();
-        Answer { status: self.status.as_u16(), body, replayed: false }
-    }
 }
 
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         Self::fault(&unavailable.into(), text::UNAVAILABLE)
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let mut response = once::respond(self.answer());
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, seconds.into());
-        }
-        response
     }
 }
 
@@ -201,32 +190,23 @@ impl Around for Envelope {
     }
 
     fn leaves(&self, text: Self::Kept, response: Response) -> Response {
-        envelope::worded(response, |fault| ApiError::fault(fault, text).answer())
+        envelope::worded(response, |fault| ApiError::fault(fault, text))
     }
-}
-
-/// What answers when a handler panics. The panic itself is logged by the panic hook.
-pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, text::INTERNAL).into_response()
 }
 
 /// Runs a command under the key of an attempt; the reply becomes JSON by `wire`, a refusal an error of this text.
 ///
 /// # Errors
 /// When the command got no verdict, or the key was used for something else.
-pub async fn act<C, W>(
+pub async fn act<C: Command, W: Serialize>(
     state: &AppState,
     attempt: &Attempt,
     command: C,
     text: &'static str,
     wire: impl Fn(&C::Reply) -> W + Send + 'static,
-) -> Result<Response, ApiError>
-where
-    C: Command,
-    W: Serialize,
-{
+) -> Result<Response, ApiError> {
     let render = move |verdict: Result<&C::Reply, &Refusal>| match verdict {
-        Ok(reply) => ok(&wire(reply)),
+        Ok(reply) => once::answer(StatusCode::OK, &wire(reply)),
         Err(refusal) => ApiError::refused(refusal, text).answer(),
     };
     once::run(state, attempt, command, render).await.map_err(|stopped| ApiError::stopped(stopped, text))
@@ -238,20 +218,6 @@ where
 /// As [`act`].
 pub async fn replayed(state: &AppState, attempt: &Attempt, text: &'static str) -> Result<Option<Response>, ApiError> {
     once::replayed(state, attempt).await.map_err(|stopped| ApiError::stopped(stopped, text))
-}
-
-/// The answer 200 with this body.
-pub fn ok(body: &impl Serialize) -> Answer {
-    let body = serde_json::to_vec(body).expect("a body of texts and numbers is always JSON");
-    Answer { status: 200, body, replayed: false }
-}
-
-/// An error, for the description of the interface.
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct ErrorBody {
-    /// For people to read.
-    #[schema(examples("잘못된 형식의 요청 파라미터입니다."))]
-    pub error: String,
 }
 
 /// What any request may be answered instead.

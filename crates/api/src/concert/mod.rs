@@ -44,7 +44,7 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let keys = Keys { anybody: true, route };
     let settle = Settle { state: state.clone(), keys, envelope: errors::Envelope };
-    routes.layer((settle, CatchPanicLayer::custom(errors::panicked)))
+    routes.layer((settle, CatchPanicLayer::custom(fault::panicked)))
 }
 
 /// The description of the routes.

@@ -6,15 +6,15 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use engine::id::{PlaceId, UserId};
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::{Door, PlaceView, Standing};
 
-use super::errors::{ApiError, BadToken, ErrorBody, Problems, WriteProblems, ok, replayed, text};
+use super::errors::{ApiError, BadToken, ErrorBody, Problems, WriteProblems, replayed, text};
 use super::wire::filled;
 use crate::once::{self, Attempt, Posted};
 use crate::state::AppState;
@@ -123,7 +123,9 @@ async fn answered(
     body: &impl Serialize,
     text: &'static str,
 ) -> Result<Response, ApiError> {
-    once::keep(state, attempt, ok(body)).await.map_err(|stopped| ApiError::stopped(stopped, text))
+    once::keep(state, attempt, once::answer(StatusCode::OK, body))
+        .await
+        .map_err(|stopped| ApiError::stopped(stopped, text))
 }
 
 /// Who wants a token.

@@ -4,19 +4,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::Json;
 use axum::response::{IntoResponse, Response};
-use desk::{Answer, Stopped, Unavailable};
 use engine::command::Command;
 use engine::refusal::Refusal;
 use http::StatusCode;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::fault::{self, Fault};
+use crate::fault::Fault;
 use crate::observe::Count;
 use crate::once::{self, Attempt};
+use crate::problem::{self, Body, Problem};
 use crate::state::AppState;
 
 /// One thing that is wrong with a request.
@@ -72,42 +71,32 @@ pub enum ErrorDetail {
     Issues(Vec<Issue>),
 }
 
-/// The body of an error, for the description of the interface.
-#[derive(Debug, Serialize, ToSchema)]
+/// The body of an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ErrorBody {
     /// A text, or for status 400 a list.
     pub detail: ErrorDetail,
 }
 
+impl Body for ErrorBody {}
+
 /// An error of this dialect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ApiError {
-    status: StatusCode,
-    detail: ErrorDetail,
-    retry_after: Option<u64>,
-}
+pub(super) type ApiError = Problem<ErrorBody>;
 
 impl ApiError {
     fn new(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: ErrorDetail::Text(text.into()), retry_after: None }
+        Self { status, body: ErrorBody { detail: ErrorDetail::Text(text.into()) }, retry_after: None }
     }
 
     /// 400 with everything that did not pass.
     pub(super) fn invalid(issues: Vec<Issue>) -> Self {
-        Self { detail: ErrorDetail::Issues(issues), ..Self::new(StatusCode::BAD_REQUEST, "") }
+        let body = ErrorBody { detail: ErrorDetail::Issues(issues) };
+        Self { status: StatusCode::BAD_REQUEST, body, retry_after: None }
     }
 
     /// 404: there is no such ticket.
     pub(super) fn no_ticket() -> Self {
         Self::new(StatusCode::NOT_FOUND, "Ticket not found")
-    }
-
-    fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
-    }
-
-    fn answer(&self) -> Answer {
-        answer(self.status, &ErrorBody { detail: self.detail.clone() })
     }
 }
 
@@ -152,65 +141,39 @@ impl From<&Refusal> for ApiError {
     }
 }
 
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
+impl From<&Fault> for ApiError {
+    fn from(fault: &Fault) -> Self {
         let of_body = |kind, msg: Cow<'static, str>| Self::invalid(vec![Issue { loc: vec!["body".into()], msg, kind }]);
-        let text: Cow<'static, str> = match &fault {
+        let text: Cow<'static, str> = match fault {
             Fault::NotJson => return of_body("json_invalid", "The content type should be application/json".into()),
             Fault::Malformed(issue) => return of_body("json_invalid", format!("JSON decode error: {issue}").into()),
             Fault::Field { field, issue } => {
                 let loc = vec!["body".into(), Step::Name(field.clone().into())];
                 return Self::invalid(vec![Issue { loc, msg: issue.clone().into(), kind: "value_error" }]);
             }
-            Fault::KeyReused => return (&Refusal::KeyReused).into(),
+            Fault::KeyReused => return Refusal::KeyReused.into(),
             Fault::BadKey => {
                 let msg = "Should be at most 255 bytes long";
                 return Self::invalid(vec![Issue::new("header", "idempotency-key", "string_too_long", msg)]);
             }
             // The interface promises a 500 where its store fails.
-            Fault::Unavailable => return Self::internal(),
+            Fault::Unavailable => return Fault::Failed.into(),
             Fault::Unauthorized => "Invalid authentication credentials".into(),
             Fault::TooLarge => "Request body too large".into(),
             Fault::RateLimited { .. } => "Too many requests".into(),
             Fault::UnknownPath => "Not Found".into(),
             Fault::WrongMethod => "Method Not Allowed".into(),
             Fault::Busy => "The server is busy, try again in a moment".into(),
+            Fault::Failed => "Internal server error".into(),
         };
         Self { retry_after: fault.retry_after(), ..Self::new(fault.status(), text) }
     }
 }
 
-impl From<Stopped> for ApiError {
-    fn from(stopped: Stopped) -> Self {
-        match fault::without_verdict(stopped) {
-            Ok(fault) => fault.into(),
-            Err(refusal) => (&refusal).into(),
-        }
-    }
-}
-
-impl From<Unavailable> for ApiError {
-    fn from(unavailable: Unavailable) -> Self {
-        Fault::from(unavailable).into()
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let retry_after = self.retry_after.map(|seconds| [(RETRY_AFTER, seconds.to_string())]);
-        (self.status, retry_after, Json(ErrorBody { detail: self.detail })).into_response()
-    }
-}
-
 /// The layer that words what was turned away before a handler of this dialect was asked.
 pub(crate) fn worded(mut response: Response) -> Response {
-    let error = match response.extensions_mut().remove::<Fault>() {
-        Some(fault) => fault.into(),
-        None => match foreign(&response) {
-            Some(error) => error,
-            None => return response,
-        },
-    };
+    let fault = response.extensions_mut().remove::<Fault>().map(ApiError::from);
+    let Some(error) = fault.or_else(|| foreign(&response)) else { return response };
     let mut worded = error.into_response();
     worded.headers_mut().extend(response.headers_mut().remove(ALLOW).map(|methods| (ALLOW, methods)));
     worded
@@ -223,11 +186,6 @@ fn foreign(response: &Response) -> Option<ApiError> {
     let reason = status.canonical_reason().unwrap_or("The request is malformed");
     let failed = status.is_client_error() || status.is_server_error();
     (failed && !json).then(|| ApiError::new(status, reason))
-}
-
-/// What answers when a handler panics. The panic itself is logged by the panic hook.
-pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    ApiError::internal().into_response()
 }
 
 /// Runs a command under the key of an attempt. `wire` makes the answer of the reply, and says how many tickets it
@@ -244,26 +202,16 @@ pub(super) async fn act<C: Command, W: Serialize>(
 ) -> Result<Response, ApiError> {
     let count = Arc::new(AtomicU64::new(0));
     let counted = count.clone();
-    let render = move |verdict: Result<&C::Reply, &Refusal>| match verdict {
-        Ok(reply) => {
-            let (body, count) = wire(reply);
-            counted.store(count as u64, Ordering::Relaxed);
-            answer(status, &body)
-        }
-        Err(refusal) => ApiError::from(refusal).answer(),
+    let word = move |verdict: Result<&C::Reply, &Refusal>| {
+        let (body, count) = wire(verdict?);
+        counted.store(count as u64, Ordering::Relaxed);
+        Ok(body)
     };
-    let mut response = once::run(state, attempt, command, render).await?;
+    let mut response = problem::act(state, attempt, command, status, word).await?;
     // An answer that is given again has done nothing, whatever was rendered before that was found out.
     let count = if once::is_replayed(&response) { 0 } else { count.load(Ordering::Relaxed) };
     response.extensions_mut().insert(Count(count));
     Ok(response)
-}
-
-fn answer(status: StatusCode, body: &impl Serialize) -> Answer {
-    match serde_json::to_vec(body) {
-        Ok(body) => Answer { status: status.as_u16(), body, replayed: false },
-        Err(_) => Answer { status: 500, body: Vec::new(), replayed: false },
-    }
 }
 
 /// What any request may be answered instead.

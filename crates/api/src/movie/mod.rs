@@ -36,7 +36,7 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let routes = names.into_iter().fold(routes, |routes, path| routes.route(path, get(tickets::unknown)));
     let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_ANYBODY, envelope: errors::worded };
-    routes.layer((settle, CatchPanicLayer::custom(errors::panicked)))
+    routes.layer((settle, CatchPanicLayer::custom(fault::panicked)))
 }
 
 /// The description of the routes.

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::errors::{ApiError, Problems, Unknown, WriteProblems, act, answer};
+use super::errors::{ApiError, Problems, Unknown, WriteProblems};
 use crate::caller::Network;
 use crate::email::is_email;
 use crate::once::{self, Bare, Posted};
+use crate::problem::act;
 use crate::state::AppState;
 use crate::{caller, ids};
 
@@ -88,7 +89,7 @@ async fn register(State(state): State<AppState>, from: Network, posted: Posted<A
     let name = body.email.trim().split('@').next().unwrap_or_default().to_owned();
     let command = RegisterUser { email: body.email, password_hash, name, phone: None, role: Role::User };
     let signing = state.clone();
-    act(&state, &attempt, command, StatusCode::CREATED, move |user: &User| Session::of(user, &signing)).await
+    act(&state, &attempt, command, StatusCode::CREATED, move |user| Ok(Session::of(user?, &signing))).await
 }
 
 /// Lets somebody in who has an account.
@@ -107,7 +108,7 @@ async fn login(State(state): State<AppState>, from: Network, posted: Posted<Acco
     if !may_enter(&user, body.password, from, &state).await? {
         return Err(ApiError::unauthorized("this account cannot be entered so"));
     }
-    let session = answer(StatusCode::OK, &Session::of(&user, &state));
+    let session = once::answer(StatusCode::OK, &Session::of(&user, &state));
     Ok(once::keep(&state, &attempt, session).await?)
 }
 
@@ -158,6 +159,6 @@ async fn refresh(
         return Ok(answer);
     }
     let access_token = state.tokens.access(&user, state.desk.now());
-    let renewed = answer(StatusCode::OK, &Renewed { access_token });
+    let renewed = once::answer(StatusCode::OK, &Renewed { access_token });
     Ok(once::keep(&state, &attempt, renewed).await?)
 }

@@ -2,32 +2,40 @@
 
 use std::borrow::Cow;
 
-use axum::response::{IntoResponse, Response};
-use desk::{Answer, Stopped, Unavailable};
-use engine::command::Command;
+use axum::response::Response;
 use engine::refusal::Refusal;
 use http::StatusCode;
-use http::header::RETRY_AFTER;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::envelope;
-use crate::fault::{self, Fault};
-use crate::once::{self, Attempt};
-use crate::state::AppState;
+use crate::fault::Fault;
+use crate::problem::{Body, Problem};
+
+/// What is told of an error.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// What the status is called.
+    #[schema(examples("Conflict"))]
+    pub error: &'static str,
+    /// For people to read.
+    pub message: Cow<'static, str>,
+    /// The HTTP status.
+    #[schema(examples(409))]
+    pub status_code: u16,
+}
+
+impl Body for ErrorBody {}
 
 /// An error of this dialect.
-#[derive(Debug, Clone)]
-pub struct ApiError {
-    status: StatusCode,
-    message: Cow<'static, str>,
-    retry_after: Option<u64>,
-}
+pub type ApiError = Problem<ErrorBody>;
 
 impl ApiError {
     /// An error with a status and a message.
     pub fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, message: message.into(), retry_after: None }
+        let error = status.canonical_reason().unwrap_or("Error");
+        let body = ErrorBody { error, message: message.into(), status_code: status.as_u16() };
+        Self { status, body, retry_after: None }
     }
 
     /// 400.
@@ -43,13 +51,6 @@ impl ApiError {
     /// 403.
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
-    }
-
-    /// The answer to keep.
-    pub fn answer(&self) -> Answer {
-        let reason = self.status.canonical_reason().unwrap_or("Error");
-        let body = json!({"statusCode": self.status.as_u16(), "message": self.message, "error": reason});
-        Answer { status: self.status.as_u16(), body: body.to_string().into_bytes(), replayed: false }
     }
 }
 
@@ -91,113 +92,30 @@ impl From<&Refusal> for ApiError {
     }
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        Self::from(&refusal)
-    }
-}
-
 impl From<&Fault> for ApiError {
     fn from(fault: &Fault) -> Self {
-        let (status, message): (_, Cow<'static, str>) = match fault {
-            Fault::Unauthorized => (StatusCode::UNAUTHORIZED, "an access token is required".into()),
-            Fault::NotJson => (StatusCode::BAD_REQUEST, "the body must be application/json".into()),
-            Fault::Malformed(issue) => (StatusCode::BAD_REQUEST, issue.clone().into()),
-            Fault::Field { field, issue } => (StatusCode::BAD_REQUEST, format!("{field}: {issue}").into()),
-            Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large".into()),
+        let message: Cow<'static, str> = match fault {
+            Fault::Field { field, issue } => return Self::bad_request(format!("{field}: {issue}")),
             Fault::KeyReused => return Refusal::KeyReused.into(),
-            Fault::BadKey => (StatusCode::BAD_REQUEST, "Idempotency-Key must be at most 255 bytes long".into()),
-            Fault::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "too many requests".into()),
-            Fault::UnknownPath => (StatusCode::NOT_FOUND, "there is nothing at this path".into()),
-            Fault::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed here".into()),
-            Fault::Busy => (StatusCode::SERVICE_UNAVAILABLE, "the server is busy, try again in a moment".into()),
-            Fault::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "the service is unavailable".into()),
+            Fault::Unauthorized => "an access token is required".into(),
+            Fault::NotJson => "the body must be application/json".into(),
+            Fault::Malformed(issue) => issue.clone().into(),
+            Fault::TooLarge => "the body is too large".into(),
+            Fault::BadKey => "Idempotency-Key must be at most 255 bytes long".into(),
+            Fault::RateLimited { .. } => "too many requests".into(),
+            Fault::UnknownPath => "there is nothing at this path".into(),
+            Fault::WrongMethod => "this method is not allowed here".into(),
+            Fault::Busy => "the server is busy, try again in a moment".into(),
+            Fault::Unavailable => "the service is unavailable".into(),
+            Fault::Failed => "internal server error".into(),
         };
-        Self { retry_after: fault.retry_after(), ..Self::new(status, message) }
-    }
-}
-
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
-        Self::from(&fault)
-    }
-}
-
-impl From<Stopped> for ApiError {
-    fn from(stopped: Stopped) -> Self {
-        match fault::without_verdict(stopped) {
-            Ok(fault) => fault.into(),
-            Err(refusal) => refusal.into(),
-        }
-    }
-}
-
-impl From<Unavailable> for ApiError {
-    fn from(unavailable: Unavailable) -> Self {
-        Fault::from(unavailable).into()
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let mut response = once::respond(self.answer());
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, seconds.into());
-        }
-        response
+        Self { retry_after: fault.retry_after(), ..Self::new(fault.status(), message) }
     }
 }
 
 /// The layer that words what was turned away before a handler saw it.
 pub fn envelope(response: Response) -> Response {
-    envelope::worded(response, |fault| ApiError::from(fault).answer())
-}
-
-/// What answers when a handler panics. The panic itself is logged by the panic hook.
-pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error").into_response()
-}
-
-/// Runs a command under the key of an attempt; the reply becomes JSON by `wire`, with this status, a refusal an error.
-///
-/// # Errors
-/// When the command got no verdict, or the key was used for something else.
-pub async fn act<C, W>(
-    state: &AppState,
-    attempt: &Attempt,
-    command: C,
-    status: StatusCode,
-    wire: impl Fn(&C::Reply) -> W + Send + 'static,
-) -> Result<Response, ApiError>
-where
-    C: Command,
-    W: Serialize,
-{
-    let render = move |verdict: Result<&C::Reply, &Refusal>| match verdict {
-        Ok(reply) => answer(status, &wire(reply)),
-        Err(refusal) => ApiError::from(refusal).answer(),
-    };
-    Ok(once::run(state, attempt, command, render).await?)
-}
-
-/// The answer with this status and body.
-pub fn answer(status: StatusCode, body: &impl Serialize) -> Answer {
-    let body = serde_json::to_vec(body).expect("a body of texts and numbers is always JSON");
-    Answer { status: status.as_u16(), body, replayed: false }
-}
-
-/// An error, for the description of the interface.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ErrorBody {
-    /// The HTTP status.
-    #[schema(examples(409))]
-    pub status_code: u16,
-    /// For people to read.
-    pub message: String,
-    /// What the status is called.
-    #[schema(examples("Conflict"))]
-    pub error: String,
+    envelope::worded(response, |fault| ApiError::from(fault))
 }
 
 /// What any request with a token may be answered instead.

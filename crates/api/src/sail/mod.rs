@@ -42,7 +42,7 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: errors::envelope };
-    let caught = CatchPanicLayer::custom(errors::panicked);
+    let caught = CatchPanicLayer::custom(fault::panicked);
     // Where an address alone is enough to sign in there is no password to be guessed.
     match state.settings.rate_limits && !state.settings.sail_passwordless {
         true => routes.layer((settle, from_fn_with_state(state.clone(), limits::enforce), caught)),

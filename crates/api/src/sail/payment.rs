@@ -12,11 +12,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::Door;
 
-use super::errors::{ApiError, ErrorBody, Forbidden, Problems, Unknown, WriteProblems, act};
+use super::errors::{ApiError, ErrorBody, Forbidden, Problems, Unknown, WriteProblems};
 use super::wire;
 use crate::caller::Caller;
 use crate::ids;
 use crate::once::Posted;
+use crate::problem::act;
 use crate::state::AppState;
 
 /// The most reservations of one payment.
@@ -89,7 +90,7 @@ async fn pay(
 ) -> Result<Response, ApiError> {
     let reservations = body.read()?;
     let command = PayFromWallet { user: caller.user, reservations: reservations.clone(), stated_total: None };
-    let answer = act(&state, &attempt, command, StatusCode::OK, Purchased::of).await?;
+    let answer = act(&state, &attempt, command, StatusCode::OK, |paid| Ok(Purchased::of(paid?))).await?;
     if answer.status().is_success() {
         make_room(&state, caller.user, reservations).await;
     }

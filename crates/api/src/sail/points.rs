@@ -4,16 +4,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use engine::money::Won;
-use engine::wallet::{TopUp, Wallet};
+use engine::wallet::TopUp;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::errors::{ApiError, Forbidden, Problems, WriteProblems, act};
+use super::errors::{ApiError, Forbidden, Problems, WriteProblems};
 use crate::caller::Caller;
 use crate::money::Amount;
 use crate::once::Posted;
+use crate::problem::act;
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -73,6 +74,8 @@ async fn charge(
         return Err(ApiError::forbidden("points cannot be charged freely on this server"));
     }
     let command = TopUp { user: caller.user, amount };
-    let charged = move |wallet: &Wallet| Charged { points: wallet.balance.0, charge_amount: amount.0 };
-    act(&state, &attempt, command, StatusCode::OK, charged).await
+    act(&state, &attempt, command, StatusCode::OK, move |wallet| {
+        Ok(Charged { points: wallet?.balance.0, charge_amount: amount.0 })
+    })
+    .await
 }

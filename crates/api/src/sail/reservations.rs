@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::{EventQuery, ReservationQuery, Span};
 use engine::catalogue::{Event, EventStatus};
-use engine::holds::{HoldRules, HoldSeats, Reservation};
+use engine::holds::{HoldRules, HoldSeats};
 use engine::id::EventId;
 use engine::refusal::Refusal;
 use http::StatusCode;
@@ -16,11 +16,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::Door;
 
-use super::errors::{ApiError, Forbidden, Problems, Unknown, WriteProblems, answer};
+use super::errors::{ApiError, Forbidden, Problems, Unknown, WriteProblems};
 use super::wire::{self, OwnReservation, PageQuery, Pagination, ReservedSeat};
 use crate::caller::Caller;
 use crate::dialects::Dialect;
 use crate::once::{self, Posted};
+use crate::problem::act;
 use crate::query::Query;
 use crate::state::AppState;
 use crate::{calendar, clock, ids, queues};
@@ -224,14 +225,11 @@ async fn reserve(
             alone: false,
         },
     };
-    let render = move |verdict: Result<&Vec<Reservation>, &Refusal>| match verdict {
-        Ok(made) => {
-            let reservations = made.iter().map(ReservedSeat::of).collect();
-            answer(StatusCode::CREATED, &ReservedSeats { reservations })
-        }
-        Err(refusal) => refused(refusal, &event).answer(),
-    };
-    Ok(once::run(&state, &attempt, command, render).await?)
+    act(&state, &attempt, command, StatusCode::CREATED, move |made| {
+        let made = made.map_err(|refusal| refused(refusal, &event))?;
+        Ok(ReservedSeats { reservations: made.iter().map(ReservedSeat::of).collect() })
+    })
+    .await
 }
 
 /// A refusal, which names a seat as it is called here.

@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use engine::people::{RegisterUser, RevokeToken, Role, User};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::errors::{ApiError, ReadProblems, WriteProblems, act, ok};
+use super::errors::{ApiError, ReadProblems, WriteProblems, act};
 use crate::caller::{self, Caller, Network};
 use crate::email::is_email;
 use crate::names::is_name;
@@ -110,7 +111,7 @@ async fn register(
         phone: body.phone_number,
         role: Role::User,
     };
-    act(&state, &attempt, command, |user: &User| Account::from(user)).await
+    act(&state, &attempt, command, |user| Ok(Account::from(user?))).await
 }
 
 /// What a person signs in with.
@@ -171,7 +172,7 @@ async fn login(
         refresh_token: state.tokens.refresh(&user, now),
         user: SessionUser { user_id: ids::user(user.id), email: user.email, name: user.name },
     };
-    Ok(once::keep(&state, &attempt, ok(&session)).await?)
+    Ok(once::keep(&state, &attempt, once::answer(StatusCode::OK, &session)).await?)
 }
 
 /// Who is signed in.
@@ -214,7 +215,7 @@ async fn refresh(State(state): State<AppState>, posted: Posted<RefreshToken>) ->
         token_type: "bearer",
         expires_in: state.tokens.access_seconds(),
     };
-    Ok(once::keep(&state, &posted.attempt, ok(&renewed)).await?)
+    Ok(once::keep(&state, &posted.attempt, once::answer(StatusCode::OK, &renewed)).await?)
 }
 
 /// What signing out gives.
@@ -234,7 +235,7 @@ async fn logout(State(state): State<AppState>, posted: Posted<RefreshToken>) -> 
     let read = state.tokens.read_refresh(&posted.body.refresh_token, state.desk.now());
     let Refresh { token, expires_at, .. } = read.ok_or_else(invalid)?;
     let command = RevokeToken { token, expires_at };
-    act(&state, &posted.attempt, command, |()| SignedOut { revoked: true }).await
+    act(&state, &posted.attempt, command, |done| Ok(done.map(|()| SignedOut { revoked: true })?)).await
 }
 
 fn invalid() -> ApiError {

@@ -18,10 +18,10 @@ use utoipa_axum::routes;
 use waiting_room::Door;
 
 use self::wire::{Booking, BookingDetail, BookingPage, Cancelled, Confirm, Confirmed, ListQuery, NewBooking};
-use super::errors::{ApiError, ReadProblems, WriteProblems, act, code, ok};
+use super::errors::{ApiError, ReadProblems, WriteProblems, act, code};
 use crate::Dialect;
 use crate::caller::Caller;
-use crate::once::{self, Bare, Posted};
+use crate::once::{Bare, Posted};
 use crate::query::{Page, Query};
 use crate::state::AppState;
 use crate::{gateway, ids, queues};
@@ -77,7 +77,8 @@ async fn create(
     if command.check_shape().is_ok() {
         queues::admit(&state, Door::TicketingPro, event.id, caller.user).await?;
     }
-    act(&state, &attempt, command, move |made| made.first().map(|own| wire::booking(own, &event, own.created_at))).await
+    act(&state, &attempt, command, move |made| Ok(made?.first().map(|own| wire::booking(own, &event, own.created_at))))
+        .await
 }
 
 /// One booking. Its owner's and admins' to see.
@@ -213,13 +214,12 @@ async fn confirm(
     // No payment has the id zero: the engine then says what it says of any that does not fit.
     let payment = paid_by(&state, &caller, &body.payment_intent_id).await?.unwrap_or(PaymentId(0));
     let command = ConfirmReservation { user: caller.user, reservation, payment };
-    let (base_url, path, at) = (state.settings.base_url.clone(), attempt.path.clone(), state.desk.now());
-    let render = move |verdict: Result<&Settlement, &Refusal>| match verdict {
-        Ok(Settlement::Confirmed(own)) => ok(&wire::confirmed(own, &base_url)),
-        Ok(Settlement::Returned(why)) => returned(why).answer(&path, at),
-        Err(refusal) => ApiError::from(refusal).answer(&path, at),
-    };
-    Ok(once::run(&state, &attempt, command, render).await?)
+    let base_url = state.settings.base_url.clone();
+    act(&state, &attempt, command, move |settled| match settled? {
+        Settlement::Confirmed(own) => Ok(wire::confirmed(own, &base_url)),
+        Settlement::Returned(why) => Err(returned(why)),
+    })
+    .await
 }
 
 /// The payment that is to confirm a booking. What other gateways than our own know of it is asked first.
@@ -281,12 +281,7 @@ async fn cancel(
         Role::User | Role::Organizer => Canceller::Buyer(caller.user),
     };
     let command = CancelReservation { reservation: read_id(&id)?, by };
-    let (path, at) = (attempt.path.clone(), state.desk.now());
-    let render = move |verdict: Result<&Reservation, &Refusal>| match verdict {
-        Ok(own) => ok(&wire::cancelled(own)),
-        Err(refusal) => not_given_up(refusal).answer(&path, at),
-    };
-    Ok(once::run(&state, &attempt, command, render).await?)
+    act(&state, &attempt, command, |own| own.map(wire::cancelled).map_err(not_given_up)).await
 }
 
 /// At the door a used ticket clashes with its first use; here it is only one more reason why not.

@@ -4,17 +4,19 @@ use std::borrow::Cow;
 
 use axum::extract::{OriginalUri, Request};
 use axum::response::{IntoResponse, Response};
-use desk::{Answer, Stopped, Time, Unavailable};
+use desk::{Answer, Stopped, Time};
+use engine::command::Command;
 use engine::refusal::Refusal;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode, Uri};
+use http::header::CONTENT_TYPE;
+use http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::around::Around;
 use crate::clock;
-use crate::fault::{self, Fault};
+use crate::fault::Fault;
 use crate::once::{self, Attempt};
+use crate::problem::Problem;
 use crate::state::AppState;
 
 /// The codes of the dialect.
@@ -45,21 +47,45 @@ pub mod code {
     pub const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
 }
 
-/// An error of this dialect. As a response it carries itself as an extension; [`Envelope`] writes the body.
-#[derive(Debug, Clone)]
-pub struct ApiError {
-    status: StatusCode,
-    code: &'static str,
-    message: Cow<'static, str>,
-    details: Option<Box<Value>>,
-    retry_after: Option<u64>,
+/// What is wrong with a request.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// One of the codes.
+    #[schema(examples("INVALID_REQUEST"))]
+    pub code: &'static str,
+    /// Which field, or what else helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub details: Option<Box<Value>>,
+    /// For people to read.
+    pub message: Cow<'static, str>,
+    /// Seconds to wait, for `RATE_LIMIT_EXCEEDED`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
 }
+
+/// The envelope.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorEnvelope {
+    /// What is wrong.
+    pub error: ErrorBody,
+    /// The path that was asked for.
+    pub path: String,
+    /// When, RFC 3339 in UTC.
+    #[schema(format = DateTime)]
+    pub timestamp: String,
+}
+
+/// An error of this dialect. Its envelope tells path and time, of which nobody knows where it is made: as a response it
+/// carries itself as an extension, and [`Envelope`] writes the body.
+pub type ApiError = Problem<ErrorBody>;
 
 impl ApiError {
     /// An error with a status, a code of [`code`] and a message.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), details: None, retry_after: None }
+        let body = ErrorBody { code, details: None, message: message.into(), retry_after: None };
+        Self { status, body, retry_after: None }
     }
 
     /// 400 `INVALID_REQUEST`.
@@ -99,41 +125,18 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code::PAYMENT_FAILED, message)
     }
 
-    /// 500 `INTERNAL_ERROR`. What went wrong belongs in the log, not in the message.
-    #[must_use]
-    pub fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL_ERROR, "Internal server error")
-    }
-
     /// The same with details.
     #[must_use]
-    pub fn details(self, details: Value) -> Self {
-        Self { details: Some(Box::new(details)), ..self }
-    }
-
-    /// Its status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The envelope, for a request to `path` at `at`.
-    #[must_use]
-    pub fn body(&self, path: &str, at: Time) -> Vec<u8> {
-        let mut error = json!({"code": self.code, "message": self.message});
-        if let Some(details) = &self.details {
-            error["details"] = (**details).clone();
-        }
-        if let Some(seconds) = self.retry_after.filter(|_| self.status == StatusCode::TOO_MANY_REQUESTS) {
-            error["retry_after"] = seconds.into();
-        }
-        json!({"error": error, "timestamp": clock::rfc3339(at), "path": path}).to_string().into_bytes()
+    pub fn details(mut self, details: Value) -> Self {
+        self.body.details = Some(Box::new(details));
+        self
     }
 
     /// The answer to keep for a request to `path` at `at`.
     #[must_use]
     pub fn answer(&self, path: &str, at: Time) -> Answer {
-        Answer { status: self.status.as_u16(), body: self.body(path, at), replayed: false }
+        let envelope = ErrorEnvelope { error: self.body.clone(), path: path.to_owned(), timestamp: clock::rfc3339(at) };
+        once::answer(self.status, &envelope)
     }
 }
 
@@ -194,15 +197,9 @@ fn details(refusal: &Refusal) -> Option<Value> {
     })
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        Self::from(&refusal)
-    }
-}
-
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
-        let (code, message): (_, Cow<'static, str>) = match &fault {
+impl From<&Fault> for ApiError {
+    fn from(fault: &Fault) -> Self {
+        let (code, message): (_, Cow<'static, str>) = match fault {
             Fault::Field { field, issue } => return Self::field(field, issue.as_str()),
             Fault::KeyReused => return Refusal::KeyReused.into(),
             Fault::Unauthorized => (code::UNAUTHORIZED, "Authentication is required".into()),
@@ -217,23 +214,13 @@ impl From<Fault> for ApiError {
             Fault::WrongMethod => (code::INVALID_REQUEST, "This method is not allowed here".into()),
             Fault::Busy => (code::SERVICE_UNAVAILABLE, "The server is busy. Please try again in a moment.".into()),
             Fault::Unavailable => (code::SERVICE_UNAVAILABLE, "The service is unavailable".into()),
+            Fault::Failed => (code::INTERNAL_ERROR, "Internal server error".into()),
         };
-        Self { retry_after: fault.retry_after(), ..Self::new(fault.status(), code, message) }
-    }
-}
-
-impl From<Stopped> for ApiError {
-    fn from(stopped: Stopped) -> Self {
-        match fault::without_verdict(stopped) {
-            Ok(fault) => fault.into(),
-            Err(refusal) => refusal.into(),
+        let mut error = Self { retry_after: fault.retry_after(), ..Self::new(fault.status(), code, message) };
+        if let Fault::RateLimited { retry_after } = fault {
+            error.body.retry_after = Some(*retry_after);
         }
-    }
-}
-
-impl From<Unavailable> for ApiError {
-    fn from(unavailable: Unavailable) -> Self {
-        Fault::from(unavailable).into()
+        error
     }
 }
 
@@ -260,7 +247,7 @@ impl Around for Envelope {
         let fault = response.extensions_mut().remove::<Fault>().map(ApiError::from);
         let error = fault.or_else(|| response.extensions_mut().remove::<ApiError>()).or_else(|| foreign(&response));
         match error {
-            Some(error) => written(response, &error, uri.path(), self.0.desk.now()),
+            Some(error) => error.instead(response, error.answer(uri.path(), self.0.desk.now())),
             None => response,
         }
     }
@@ -277,102 +264,41 @@ fn foreign(response: &Response) -> Option<ApiError> {
             let reason = status.canonical_reason().unwrap_or("The request is malformed");
             Some(ApiError::new(status, code::INVALID_REQUEST, reason))
         }
-        status if status.is_server_error() => Some(ApiError::internal()),
+        status if status.is_server_error() => Some(Fault::Failed.into()),
         _ => None,
     }
 }
 
-/// The response with the envelope as its body; its other headers stay.
-fn written(response: Response, error: &ApiError, path: &str, at: Time) -> Response {
-    let (mut parts, _) = response.into_parts();
-    parts.status = error.status;
-    parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(seconds) = error.retry_after {
-        parts.headers.insert(RETRY_AFTER, seconds.into());
-    }
-    Response::from_parts(parts, error.body(path, at).into())
-}
-
-/// What answers when a handler panics. The panic itself is logged by the panic hook.
-pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    ApiError::internal().into_response()
-}
-
-/// Runs a command under the key of an attempt; the reply becomes JSON by `wire`, a refusal the envelope.
+/// Runs a command under the key of an attempt. What `word` makes of the verdict is answered: a body, as JSON, or an
+/// error.
 ///
 /// # Errors
 /// When the command got no verdict, or the key was used for something else.
-pub async fn act<C, W>(
+pub async fn act<C: Command, W: Serialize>(
     state: &AppState,
     attempt: &Attempt,
     command: C,
-    wire: impl Fn(&C::Reply) -> W + Send + 'static,
-) -> Result<Response, ApiError>
-where
-    C: engine::command::Command,
-    W: Serialize,
-{
-    Ok(act_anew(state, attempt, command, wire).await?)
+    word: impl Fn(Result<&C::Reply, &Refusal>) -> Result<W, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    Ok(act_anew(state, attempt, command, word).await?)
 }
 
 /// As [`act`], for those who make a command anew where a refusal is not the last word.
 ///
 /// # Errors
 /// As [`act`], and such a refusal.
-pub async fn act_anew<C, W>(
+pub async fn act_anew<C: Command, W: Serialize>(
     state: &AppState,
     attempt: &Attempt,
     command: C,
-    wire: impl Fn(&C::Reply) -> W + Send + 'static,
-) -> Result<Response, Stopped>
-where
-    C: engine::command::Command,
-    W: Serialize,
-{
+    word: impl Fn(Result<&C::Reply, &Refusal>) -> Result<W, ApiError> + Send + 'static,
+) -> Result<Response, Stopped> {
     let (path, at) = (attempt.path.clone(), state.desk.now());
-    let render = move |verdict: Result<&C::Reply, &Refusal>| match verdict {
-        Ok(reply) => ok(&wire(reply)),
-        Err(refusal) => ApiError::from(refusal).answer(&path, at),
+    let render = move |verdict: Result<&C::Reply, &Refusal>| match word(verdict) {
+        Ok(body) => once::answer(StatusCode::OK, &body),
+        Err(error) => error.answer(&path, at),
     };
     once::run(state, attempt, command, render).await
-}
-
-/// The answer 200 with this body.
-pub fn ok(body: &impl Serialize) -> Answer {
-    match serde_json::to_vec(body) {
-        Ok(body) => Answer { status: 200, body, replayed: false },
-        Err(_) => Answer { status: 500, body: Vec::new(), replayed: false },
-    }
-}
-
-/// The envelope, for the description of the interface.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct ErrorEnvelope {
-    /// What is wrong.
-    pub error: ErrorBody,
-    /// When, RFC 3339 in UTC.
-    #[schema(format = DateTime)]
-    pub timestamp: String,
-    /// The path that was asked for.
-    pub path: String,
-}
-
-/// What is wrong with a request.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct ErrorBody {
-    /// One of the codes.
-    #[schema(examples("INVALID_REQUEST"))]
-    pub code: String,
-    /// For people to read.
-    pub message: String,
-    /// Which field, or what else helps.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub details: Option<Value>,
-    /// Seconds to wait, for `RATE_LIMIT_EXCEEDED`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after: Option<u64>,
 }
 
 /// What a request that changes nothing may be answered instead.

@@ -321,8 +321,8 @@ pub(super) mod tests {
     }
 
     fn wrong_field(error: &ApiError) -> String {
-        let body: serde_json::Value = serde_json::from_slice(&error.body("/", Time::NEVER)).expect("JSON");
-        assert_eq!(error.status(), 422, "{body}");
+        let body: serde_json::Value = serde_json::from_slice(&error.answer("/", Time::NEVER).body).expect("JSON");
+        assert_eq!(error.status, 422, "{body}");
         body["error"]["details"]["field"].as_str().expect("a field").to_owned()
     }
 

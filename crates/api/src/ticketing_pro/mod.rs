@@ -79,7 +79,7 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: Envelope(state.clone()) };
-    let caught = CatchPanicLayer::custom(errors::panicked);
+    let caught = CatchPanicLayer::custom(fault::panicked);
     match state.settings.rate_limits {
         true => routes.layer((settle, from_fn_with_state(state.clone(), limits::enforce), caught)),
         false => routes.layer((settle, caught)),

@@ -139,7 +139,10 @@ async fn email(
     Posted { body, attempt }: Posted<NewEmail>,
 ) -> Result<Response, ApiError> {
     let drafts = vec![body.draft(&state)?];
-    act(&state, &attempt, QueueMessages { advance: None, drafts }, |_| Queued { status: "queued", kind: "email" }).await
+    act(&state, &attempt, QueueMessages { advance: None, drafts }, |queued| {
+        Ok(queued.map(|_| Queued { status: "queued", kind: "email" })?)
+    })
+    .await
 }
 
 /// Send a text to a telephone. For admins and other services of the house.
@@ -156,5 +159,8 @@ async fn sms(
     Posted { body, attempt }: Posted<NewSms>,
 ) -> Result<Response, ApiError> {
     let drafts = vec![body.draft()?];
-    act(&state, &attempt, QueueMessages { advance: None, drafts }, |_| Queued { status: "queued", kind: "sms" }).await
+    act(&state, &attempt, QueueMessages { advance: None, drafts }, |queued| {
+        Ok(queued.map(|_| Queued { status: "queued", kind: "sms" })?)
+    })
+    .await
 }

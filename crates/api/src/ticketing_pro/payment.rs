@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use self::wire::{CanceledIntent, Intent, NewIntent, PaymentView, Received, SandboxCard};
 use super::bookings::read_id;
-use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, act, code, ok};
+use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, act, code};
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::gateway::{self, GatewayError, NotCharged, NotReceived};
@@ -65,12 +65,7 @@ async fn create_intent(
         }
         open_at_stripe(&state, open.clone()).await?;
     }
-    let (path, at) = (attempt.path.clone(), state.desk.now());
-    let render = move |verdict: Result<&Payment, &Refusal>| match verdict {
-        Ok(payment) => ok(&wire::intent(payment)),
-        Err(refusal) => not_opened(refusal).answer(&path, at),
-    };
-    Ok(once::run(&state, &attempt, open, render).await?)
+    act(&state, &attempt, open, |payment| payment.map(wire::intent).map_err(not_opened)).await
 }
 
 /// What is wrong, by the names that the fields have here.
@@ -87,7 +82,7 @@ fn secret() -> Result<String, ApiError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
         tracing::error!(%error, "there is no randomness");
-        ApiError::internal()
+        Fault::Failed
     })?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
@@ -164,7 +159,7 @@ async fn cancel(
 ) -> Result<Response, ApiError> {
     let payment = gateway::id_of(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
     let user = (caller.role != Role::Admin).then_some(caller.user);
-    act(&state, &attempt, CancelPayment { user, payment }, wire::canceled).await
+    act(&state, &attempt, CancelPayment { user, payment }, |payment| Ok(wire::canceled(payment?))).await
 }
 
 /// Pay in the sandbox, which moves no money. A signed webhook follows, as from a real gateway.
@@ -192,13 +187,11 @@ async fn confirm(
     let outcome = wire::outcome(&body.payment_method)?;
     let payment = gateway::id_of(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
     let command = ChargeSandbox { user: caller.user, payment, method: body.payment_method, outcome };
-    let (path, at) = (attempt.path.clone(), state.desk.now());
-    let render = move |verdict: Result<&Payment, &Refusal>| match verdict {
-        Ok(payment) if is_declined(payment) => ApiError::from(Refusal::PaymentDeclined).answer(&path, at),
-        Ok(payment) => ok(&wire::view(payment)),
-        Err(refusal) => ApiError::from(refusal).answer(&path, at),
-    };
-    Ok(once::run(&state, &attempt, command, render).await?)
+    act(&state, &attempt, command, |payment| match payment? {
+        payment if is_declined(payment) => Err(Refusal::PaymentDeclined.into()),
+        payment => Ok(wire::view(payment)),
+    })
+    .await
 }
 
 /// Ask the gateway once more to give back what it could not (`refund_status` is `failed`). For admins; any other payment
@@ -226,7 +219,7 @@ async fn refund(
         return Err(ApiError::forbidden("Only admins may do this"));
     }
     let payment = gateway::id_of(&state, &id).await?.ok_or(Refusal::PaymentUnknown)?;
-    act(&state, &attempt, RetryRefund { payment }, wire::view).await
+    act(&state, &attempt, RetryRefund { payment }, |payment| Ok(wire::view(payment?))).await
 }
 
 /// A charge leaves a payment waiting for another method only by being declined.

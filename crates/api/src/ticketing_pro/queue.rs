@@ -6,12 +6,13 @@ use axum::response::Response;
 use desk::Time;
 use engine::id::{EventId, UserId};
 use engine::refusal::Refusal;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::{Door, PlaceView, Standing};
 
-use super::errors::{ApiError, ReadProblems, WriteProblems, ok};
+use super::errors::{ApiError, ReadProblems, WriteProblems};
 use crate::caller::Caller;
 use crate::once::{self, Attempt, Bare, Posted};
 use crate::state::AppState;
@@ -209,7 +210,7 @@ async fn leave(
 
 /// The answer, kept under the key of its request where that has one.
 async fn keep(state: &AppState, attempt: &Attempt, body: &impl Serialize) -> Result<Response, ApiError> {
-    Ok(once::keep(state, attempt, ok(body)).await?)
+    Ok(once::keep(state, attempt, once::answer(StatusCode::OK, body)).await?)
 }
 
 #[cfg(test)]

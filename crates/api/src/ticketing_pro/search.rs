@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use super::errors::{ApiError, ReadProblems};
 use super::event_input::{moment, moment_end};
 use super::events::bound;
+use crate::fault::Fault;
 use crate::money::Price;
 use crate::query::{Page, Query};
 use crate::state::AppState;
@@ -270,9 +271,9 @@ async fn autocomplete(
     Ok(axum::Json(Suggestions { suggestions: suggestions.collect(), took_ms: since(began) }))
 }
 
-fn unreadable(error: SearchError) -> ApiError {
+fn unreadable(error: SearchError) -> Fault {
     tracing::error!(%error, "the search index could not be read");
-    ApiError::internal()
+    Fault::Failed
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a search took is measured at the edge")]
@@ -339,7 +340,7 @@ mod tests {
             SearchQuery { q: q(), start_date_from: Some("soon".to_owned()), ..SearchQuery::default() },
         ] {
             let told = format!("{wrong:?}");
-            assert_eq!(wrong.wanted(page).expect_err(&told).status(), 422, "{told}");
+            assert_eq!(wrong.wanted(page).expect_err(&told).status, 422, "{told}");
         }
     }
 }

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::bookings::owned;
-use super::errors::{ApiError, ReadProblems, WriteProblems, code, ok};
+use super::errors::{ApiError, ReadProblems, WriteProblems, act, code};
 use crate::caller::Caller;
 use crate::once::{self, Posted};
 use crate::state::AppState;
@@ -153,12 +153,7 @@ async fn verify(
     let reservation = state.tickets.verify(body.code.trim(), state.desk.now());
     let reservation = reservation.map_err(|bad| ApiError::bad_request(bad.to_string()))?;
     check_staff(&state, &caller, reservation).await?;
-    let (path, at) = (attempt.path.clone(), state.desk.now());
-    let render = move |verdict: Result<&Reservation, &Refusal>| match verdict {
-        Ok(own) => ok(&admitted(own)),
-        Err(refusal) => turned_away(refusal).answer(&path, at),
-    };
-    Ok(once::run(&state, &attempt, Admit { reservation }, render).await?)
+    act(&state, &attempt, Admit { reservation }, |own| own.map(admitted).map_err(turned_away)).await
 }
 
 /// An organizer's staff is at the door of its own events only.

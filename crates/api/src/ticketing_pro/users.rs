@@ -111,7 +111,7 @@ async fn change(
     if user == caller.user {
         return Err(ApiError::bad_request("Nobody changes their own role"));
     }
-    act(&state, &attempt, SetRole { user, role, password_hash: None }, |user: &User| UserBody::from(user)).await
+    act(&state, &attempt, SetRole { user, role, password_hash: None }, |user| Ok(UserBody::from(user?))).await
 }
 
 fn admin(caller: &Caller) -> Result<(), ApiError> {

@@ -13,9 +13,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::errors::{ApiError, ReadProblems, WriteProblems, code, ok};
+use super::errors::{ApiError, ReadProblems, WriteProblems, act, code};
 use super::events::editor;
 use crate::caller::Caller;
+use crate::fault::Fault;
 use crate::once::{self, Bare, Posted};
 use crate::query::{Page, Query};
 use crate::state::AppState;
@@ -199,12 +200,11 @@ async fn create(
     }
     let secret = secret()?;
     let command = CreateWebhook { editor, url, kinds, secret };
-    let (path, at) = (attempt.path.clone(), state.desk.now());
-    let render = move |verdict: Result<&Webhook, &engine::refusal::Refusal>| match verdict {
-        Ok(made) => ok(&WebhookBody { secret: Some(made.secret.clone()), ..WebhookBody::new(made) }),
-        Err(refusal) => ApiError::from(refusal).answer(&path, at),
-    };
-    Ok(once::run(&state, &attempt, command, render).await?)
+    act(&state, &attempt, command, |made| {
+        let made = made?;
+        Ok(WebhookBody { secret: Some(made.secret.clone()), ..WebhookBody::new(made) })
+    })
+    .await
 }
 
 /// 256 bits that nobody can guess.
@@ -212,7 +212,7 @@ fn secret() -> Result<String, ApiError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| {
         tracing::error!(%error, "there is no randomness");
-        ApiError::internal()
+        Fault::Failed
     })?;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("whsec_{digits}"))
@@ -310,11 +310,8 @@ async fn replay(
 ) -> Result<Response, ApiError> {
     let editor = editor(&caller)?;
     let delivery = ids::parse_delivery(&id).ok_or_else(|| ApiError::not_found("Delivery"))?;
-    let (path, at) = (attempt.path.clone(), state.desk.now());
-    let render = move |verdict: Result<&Option<Delivery>, &engine::refusal::Refusal>| match verdict {
-        Ok(Some(delivery)) => ok(&DeliveryBody::from(delivery)),
-        Ok(None) => ApiError::not_found("Delivery").answer(&path, at),
-        Err(refusal) => ApiError::from(refusal).answer(&path, at),
-    };
-    Ok(once::run(&state, &attempt, ReplayDelivery { editor, delivery }, render).await?)
+    act(&state, &attempt, ReplayDelivery { editor, delivery }, |found| {
+        found?.as_ref().map(DeliveryBody::from).ok_or_else(|| ApiError::not_found("Delivery"))
+    })
+    .await
 }

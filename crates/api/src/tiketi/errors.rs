@@ -2,57 +2,49 @@
 
 use std::borrow::Cow;
 
-use axum::response::{IntoResponse, Response};
-use desk::{Answer, Stopped, Unavailable};
-use engine::command::Command;
+use axum::response::Response;
 use engine::refusal::Refusal;
 use http::StatusCode;
-use http::header::RETRY_AFTER;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::envelope;
-use crate::fault::{self, Fault};
+use crate::fault::Fault;
 use crate::once::{self, Attempt};
+use crate::problem::{Body, Problem};
 use crate::state::AppState;
 
-/// An error of this dialect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiError {
-    status: StatusCode,
-    code: &'static str,
-    message: Cow<'static, str>,
-    retry_after: Option<u64>,
+/// What is told of an error.
+#[derive(Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct ErrorEnvelope {
+    /// In upper snake case.
+    #[schema(examples("SEAT_ALREADY_RESERVED"))]
+    pub(super) code: &'static str,
+    /// What is wrong.
+    error: Cow<'static, str>,
+    /// The same.
+    pub(super) message: Cow<'static, str>,
+    /// Always false.
+    success: bool,
 }
+
+impl Body for ErrorEnvelope {}
+
+/// An error of this dialect.
+pub type ApiError = Problem<ErrorEnvelope>;
 
 impl ApiError {
     /// An error with a status, a code in upper snake case and a message.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None }
+        let message = message.into();
+        let body = ErrorEnvelope { code, error: message.clone(), message, success: false };
+        Self { status, body, retry_after: None }
     }
 
     /// 400 `INVALID_REQUEST`.
     #[must_use]
     pub fn malformed(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", message)
-    }
-
-    /// What is wrong, for people to read.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    fn body(&self) -> Vec<u8> {
-        let body = json!({"success": false, "error": self.message, "message": self.message, "code": self.code});
-        body.to_string().into_bytes()
-    }
-
-    /// The answer to keep.
-    #[must_use]
-    pub fn answer(&self) -> Answer {
-        Answer { status: self.status.as_u16(), body: self.body(), replayed: false }
     }
 }
 
@@ -113,12 +105,6 @@ impl From<&Refusal> for ApiError {
     }
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        Self::from(&refusal)
-    }
-}
-
 impl From<&Fault> for ApiError {
     fn from(fault: &Fault) -> Self {
         let (code, message) = match fault {
@@ -134,77 +120,15 @@ impl From<&Fault> for ApiError {
             Fault::WrongMethod => ("METHOD_NOT_ALLOWED", "허용되지 않는 메서드입니다."),
             Fault::Busy => ("SERVICE_BUSY", "요청이 몰리고 있습니다. 잠시 후 다시 시도해 주세요."),
             Fault::Unavailable => ("SERVICE_UNAVAILABLE", "서비스를 이용할 수 없습니다."),
+            Fault::Failed => ("INTERNAL_ERROR", "서버 오류가 발생했습니다."),
         };
         Self { retry_after: fault.retry_after(), ..Self::new(fault.status(), code, message) }
     }
 }
 
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
-        Self::from(&fault)
-    }
-}
-
-impl From<Stopped> for ApiError {
-    fn from(stopped: Stopped) -> Self {
-        match fault::without_verdict(stopped) {
-            Ok(fault) => fault.into(),
-            Err(refusal) => refusal.into(),
-        }
-    }
-}
-
-impl From<Unavailable> for ApiError {
-    fn from(unavailable: Unavailable) -> Self {
-        Fault::from(unavailable).into()
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let mut response = once::respond(self.answer());
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, seconds.into());
-        }
-        response
-    }
-}
-
 /// The layer that words what others turned away.
 pub(crate) fn envelope(response: Response) -> Response {
-    envelope::worded(response, |fault| ApiError::from(fault).answer())
-}
-
-fn internal() -> ApiError {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "서버 오류가 발생했습니다.")
-}
-
-/// What answers when a handler panics. The panic itself is logged by the panic hook.
-pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    internal().into_response()
-}
-
-/// Runs a command under the key of an attempt: the reply becomes JSON by `wire`, a refusal an error by `refuse`.
-///
-/// # Errors
-/// When the command got no verdict, or the key was used for something else.
-pub(super) async fn act<C, W>(
-    state: &AppState,
-    attempt: &Attempt,
-    command: C,
-    status: StatusCode,
-    wire: impl Fn(&C::Reply) -> W + Send + 'static,
-    refuse: impl Fn(&Refusal) -> ApiError + Send + 'static,
-) -> Result<Response, ApiError>
-where
-    C: Command,
-    W: Serialize,
-{
-    let render = move |verdict: Result<&C::Reply, &Refusal>| match verdict {
-        Ok(reply) => rendered(status, &wire(reply)),
-        Err(refusal) => refuse(refusal).answer(),
-    };
-    Ok(once::run(state, attempt, command, render).await?)
+    envelope::worded(response, |fault| ApiError::from(fault))
 }
 
 /// Keeps an error that no command gave under the key of an attempt. One of the server's own is not final, so it is not
@@ -217,28 +141,6 @@ pub(super) async fn keep(state: &AppState, attempt: &Attempt, error: ApiError) -
         return Err(error);
     }
     Ok(once::keep(state, attempt, error.answer()).await?)
-}
-
-/// The answer with this status and body.
-pub(super) fn rendered(status: StatusCode, body: &impl Serialize) -> Answer {
-    match serde_json::to_vec(body) {
-        Ok(body) => Answer { status: status.as_u16(), body, replayed: false },
-        Err(_) => internal().answer(),
-    }
-}
-
-/// The envelope, for the description of the interface.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct ErrorEnvelope {
-    /// Always false.
-    success: bool,
-    /// What is wrong.
-    error: String,
-    /// The same.
-    message: String,
-    /// In upper snake case.
-    #[schema(examples("SEAT_ALREADY_RESERVED"))]
-    code: String,
 }
 
 /// What a request that changes nothing may be answered instead.
@@ -283,7 +185,7 @@ mod tests {
         let message = "이미 예약된 좌석입니다. (A-1)";
         assert_eq!(
             body,
-            json!({"success": false, "error": message, "message": message, "code": "SEAT_ALREADY_RESERVED"})
+            serde_json::json!({"success": false, "error": message, "message": message, "code": "SEAT_ALREADY_RESERVED"})
         );
         assert_eq!(error.answer().status, 409);
     }

@@ -43,7 +43,7 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let (routes, _) = routes().split_for_parts();
     let routes = routes.method_not_allowed_fallback(fault::wrong_method);
     let settle = Settle { state: state.clone(), keys: Keys::OF_CALLERS, envelope: errors::envelope };
-    let routes = routes.layer((settle, CatchPanicLayer::custom(errors::panicked)));
+    let routes = routes.layer((settle, CatchPanicLayer::custom(fault::panicked)));
     routes.merge(state.sockets.routes(state))
 }
 

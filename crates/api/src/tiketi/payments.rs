@@ -13,13 +13,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::Door;
 
-use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, act, keep, rendered};
+use super::errors::{ApiError, ErrorEnvelope, ReadProblems, WriteProblems, keep};
 use super::reservations::wire::number;
 use super::wire::reservation_id;
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::gateway::{self, GatewayError, NotCharged};
 use crate::once::{self, Posted};
+use crate::problem::act;
 use crate::state::AppState;
 use crate::{clock, ids};
 
@@ -110,8 +111,10 @@ async fn process(
     alive(&state, &caller, id).await?;
     if method == POINT {
         let command = PayFromWallet { user: caller.user, reservations: vec![id], stated_total: None };
-        let wire = move |made: &WalletPayment| made.reservations.first().map(|own| paid(own, &method));
-        return act(&state, &attempt, command, StatusCode::OK, wire, unpaid).await;
+        let word = move |made: Result<&WalletPayment, &Refusal>| {
+            Ok(made.map_err(unpaid)?.reservations.first().map(|own| paid(own, &method)))
+        };
+        return act(&state, &attempt, command, StatusCode::OK, word).await;
     }
     if let Some(answered) = once::replayed(&state, &attempt).await? {
         return Ok(answered);
@@ -121,12 +124,11 @@ async fn process(
         Err(error) => return keep(&state, &attempt, error).await,
     };
     let command = ConfirmReservation { user: caller.user, reservation: id, payment };
-    let render = move |verdict: Result<&Settlement, &Refusal>| match verdict {
-        Ok(Settlement::Confirmed(own)) => rendered(StatusCode::OK, &paid(own, &method)),
-        Ok(Settlement::Returned(why)) => returned(why).answer(),
-        Err(refusal) => unpaid(refusal).answer(),
-    };
-    Ok(once::run(&state, &attempt, command, render).await?)
+    act(&state, &attempt, command, StatusCode::OK, move |settled| match settled.map_err(unpaid)? {
+        Settlement::Confirmed(own) => Ok(paid(own, &method)),
+        Settlement::Returned(why) => Err(returned(why)),
+    })
+    .await
 }
 
 /// Takes the money for a held reservation through the gateway.
@@ -212,7 +214,8 @@ mod tests {
         ] {
             let error = returned(&why);
             assert_eq!(error.answer().status, status, "{why}");
-            assert!(error.message().contains(word) && error.message().contains("환불"), "{why}: {}", error.message());
+            let message = error.body.message;
+            assert!(message.contains(word) && message.contains("환불"), "{why}: {message}");
         }
     }
 

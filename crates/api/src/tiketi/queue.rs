@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::{Door, PlaceView, Standing};
 
-use super::errors::{ApiError, ReadProblems, WriteProblems, rendered};
+use super::errors::{ApiError, ReadProblems, WriteProblems};
 use super::wire::{self, Named};
 use crate::caller::Caller;
 use crate::once::{self, Attempt, Bare};
@@ -182,5 +182,5 @@ async fn leave(
 
 /// The answer, kept under the key of its request where that has one.
 async fn keep(state: &AppState, attempt: &Attempt, body: &impl Serialize) -> Result<Response, ApiError> {
-    Ok(once::keep(state, attempt, rendered(StatusCode::OK, body)).await?)
+    Ok(once::keep(state, attempt, once::answer(StatusCode::OK, body)).await?)
 }

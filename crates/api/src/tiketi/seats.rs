@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use engine::catalogue::Event;
-use engine::holds::{HoldRules, HoldSeats, Reservation};
+use engine::holds::{HoldRules, HoldSeats};
 use engine::refusal::Refusal;
 use engine::time::Span;
 use http::{HeaderMap, StatusCode};
@@ -13,12 +13,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waiting_room::Door;
 
-use super::errors::{ApiError, ReadProblems, WriteProblems, act};
+use super::errors::{ApiError, ReadProblems, WriteProblems};
 use super::reservations::wire::{SeatReservation, SeatReservationDetail};
 use super::reservations::{card_of, owned, wire as reservation};
 use super::wire::{self, LayoutBody, Named, SEAT_WORDS};
 use crate::caller::Caller;
 use crate::once::Posted;
+use crate::problem::act;
 use crate::seat_pages::SeatText;
 use crate::state::AppState;
 use crate::{Dialect, ids, queues};
@@ -151,12 +152,12 @@ async fn reserve(
     if command.check_shape().is_ok() {
         queues::admit(&state, Door::Tiketi, id, caller.user).await?;
     }
-    let made = event.clone();
-    let wire = move |made_of: &Vec<Reservation>| {
-        let reservation = made_of.first().map(|own| reservation::seat_reservation(own, &made));
-        reservation.map(|reservation| SeatsChosen { message: "좌석이 선택되었습니다.", reservation })
-    };
-    act(&state, &attempt, command, StatusCode::CREATED, wire, move |refusal| refused(refusal, &event)).await
+    act(&state, &attempt, command, StatusCode::CREATED, move |made| {
+        let made = made.map_err(|refusal| refused(refusal, &event))?;
+        let reservation = made.first().map(|own| reservation::seat_reservation(own, &event));
+        Ok(reservation.map(|reservation| SeatsChosen { message: "좌석이 선택되었습니다.", reservation }))
+    })
+    .await
 }
 
 /// The rules of a hold of this dialect.
@@ -240,6 +241,6 @@ mod tests {
     fn a_taken_seat_is_named_as_this_dialect_names_it() {
         let event = event_of(layout(1));
         let error = refused(&Refusal::SeatTaken { label: "A-2-1".to_owned() }, &event);
-        assert_eq!(error.message(), "이미 예약된 좌석입니다. (A-3)");
+        assert_eq!(error.body.message, "이미 예약된 좌석입니다. (A-3)");
     }
 }

@@ -351,7 +351,7 @@ mod tests {
     }
 
     fn status(rest: &str) -> Option<u16> {
-        check_number(&wanted(rest), 4).err().map(|error| error.status().as_u16())
+        check_number(&wanted(rest), 4).err().map(|error| error.status.as_u16())
     }
 
     #[test]

@@ -19,12 +19,13 @@ use utoipa_axum::routes;
 use waiting_room::Door;
 
 use self::wire::{Cancelled, Found, ListQuery, Made, Mine, NewReservation};
-use super::errors::{ApiError, ReadProblems, WriteProblems, act};
+use super::errors::{ApiError, ReadProblems, WriteProblems};
 use super::events::Pagination;
 use super::seats::rules;
 use super::wire::{Named, event_id, reservation_id, seen, ticket_type_id};
 use crate::caller::Caller;
 use crate::once::{Bare, Posted};
+use crate::problem::act;
 use crate::query::{Paging, Query};
 use crate::queues;
 use crate::state::AppState;
@@ -73,8 +74,7 @@ async fn create(
     if command.check_shape().is_ok() {
         queues::admit(&state, Door::Tiketi, id, caller.user).await?;
     }
-    let wire = |made: &Vec<Reservation>| made.first().map(wire::made);
-    act(&state, &attempt, command, StatusCode::CREATED, wire, |refusal| refusal.into()).await
+    act(&state, &attempt, command, StatusCode::CREATED, |made| Ok(made?.first().map(wire::made))).await
 }
 
 /// A ticket type of another event is a fault of the request; one that nobody knows is not there.
@@ -157,5 +157,5 @@ async fn cancel(
     Bare { attempt, .. }: Bare,
 ) -> Result<Response, ApiError> {
     let command = CancelReservation { reservation: reservation_id(&id)?, by: Canceller::Buyer(caller.user) };
-    act(&state, &attempt, command, StatusCode::OK, wire::cancelled, |refusal| refusal.into()).await
+    act(&state, &attempt, command, StatusCode::OK, |own| Ok(wire::cancelled(own?))).await
 }
