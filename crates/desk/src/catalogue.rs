@@ -145,22 +145,12 @@ mod tests {
     fn billing() -> Billing {
         Billing {
             title: "Show".to_owned(),
-            description: String::new(),
             category: "concert".to_owned(),
             venue: "Hall".to_owned(),
             location: "Seoul".to_owned(),
-            address: None,
-            artist: None,
-            image_url: None,
             starts_at: Time(1),
             ends_at: Time(2),
-            sale_opens: None,
-            sale_closes: None,
-            organizer_name: None,
-            organizer_contact: None,
-            tags: Vec::new(),
-            max_per_user: None,
-            waiting_room: None,
+            ..Billing::default()
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::ops::Add;
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A moment: microseconds since 1970-01-01T00:00:00Z. One that nobody has set is [`Time::NEVER`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(pub i64);
 
 /// A length of time, in microseconds.

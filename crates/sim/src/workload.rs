@@ -146,22 +146,15 @@ impl Simulation {
         let sale_closes = self.dice.percent(10).then(|| self.now + Span::seconds(400));
         Billing {
             title: "공연".to_owned(),
-            description: String::new(),
             category: "concert".to_owned(),
             venue: "회관".to_owned(),
             location: "서울".to_owned(),
-            address: None,
-            artist: None,
-            image_url: None,
             starts_at: self.now + Span::seconds(100_000),
             ends_at: self.now + Span::seconds(107_200),
             sale_opens,
             sale_closes,
-            organizer_name: None,
-            organizer_contact: None,
-            tags: Vec::new(),
             max_per_user: self.dice.percent(20).then_some(2),
-            waiting_room: None,
+            ..Billing::default()
         }
     }
 

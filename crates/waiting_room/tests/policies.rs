@@ -48,22 +48,13 @@ fn policies(inside: u32) -> Policies {
 async fn event(desk: &Desk, waiting_room: Option<RoomPolicy>) -> Arc<Event> {
     let billing = Billing {
         title: "Show".into(),
-        description: String::new(),
         category: "concert".into(),
         venue: "Hall".into(),
         location: "Seoul".into(),
-        address: None,
-        artist: None,
-        image_url: None,
         starts_at: Time::from_millis(1_900_000_000_000),
         ends_at: Time::from_millis(1_900_000_100_000),
-        sale_opens: None,
-        sale_closes: None,
-        organizer_name: None,
-        organizer_contact: None,
-        tags: Vec::new(),
-        max_per_user: None,
         waiting_room,
+        ..Billing::default()
     };
     let rows = section("A", 20, 20, Won(10_000)).collect();
     let offer = NewOffer { rows, types: Vec::new(), total: None, prices: None };

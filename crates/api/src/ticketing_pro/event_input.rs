@@ -105,25 +105,7 @@ impl EventInput {
         required("location", self.location.is_some())?;
         required("start_date", self.start_date.is_some())?;
         required("end_date", self.end_date.is_some())?;
-        self.billing(Billing {
-            title: String::new(),
-            description: String::new(),
-            category: String::new(),
-            venue: String::new(),
-            location: String::new(),
-            address: None,
-            artist: None,
-            image_url: None,
-            starts_at: Time::NEVER,
-            ends_at: Time::NEVER,
-            sale_opens: None,
-            sale_closes: None,
-            organizer_name: None,
-            organizer_contact: None,
-            tags: Vec::new(),
-            max_per_user: None,
-            waiting_room: None,
-        })
+        self.billing(Billing::default())
     }
 
     /// What people are to read, where it is stated; the rest as it was.

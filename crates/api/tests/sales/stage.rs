@@ -206,22 +206,12 @@ async fn on_sale(state: &AppState, admin: &User) -> Arc<Event> {
     let start = state.desk.now() + engine::time::Span::seconds(86_400);
     let billing = Billing {
         title: text("A concert"),
-        description: text(""),
         category: text("concert"),
         venue: text("Hall"),
         location: text("Seoul"),
-        address: None,
-        artist: None,
-        image_url: None,
         starts_at: start,
         ends_at: start + engine::time::Span::seconds(7_200),
-        sale_opens: None,
-        sale_closes: None,
-        organizer_name: None,
-        organizer_contact: None,
-        tags: Vec::new(),
-        max_per_user: None,
-        waiting_room: None,
+        ..Billing::default()
     };
     let seats = engine::catalogue::Layout::standard(133, Won(100_000), Won(300_000)).expect("a layout");
     let standing = NewTicketType { name: text("Standing"), price: Won(50_000), quantity: 10, description: None };

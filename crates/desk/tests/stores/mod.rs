@@ -98,22 +98,12 @@ pub async fn event(desk: &Desk, seats: u32, tickets: u32) -> Arc<Event> {
 fn billing() -> Billing {
     Billing {
         title: "봄날의 콘서트".into(),
-        description: String::new(),
         category: "concert".into(),
         venue: "올림픽홀".into(),
         location: "서울".into(),
-        address: None,
-        artist: None,
-        image_url: None,
         starts_at: Time::from_millis(1_900_000_000_000),
         ends_at: Time::from_millis(1_900_000_100_000),
-        sale_opens: None,
-        sale_closes: None,
-        organizer_name: None,
-        organizer_contact: None,
-        tags: Vec::new(),
-        max_per_user: None,
-        waiting_room: None,
+        ..Billing::default()
     }
 }
 

@@ -59,8 +59,9 @@ impl EventStatus {
     }
 }
 
-/// What people read about an event, and when it is sold. Everything an organizer may change at any time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What people read about an event, and when it is sold. Everything an organizer may change at any time. By default it
+/// says nothing, which [`Billing::check`] refuses: title, category, venue, location and both ends have to be stated.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Billing {
     /// Its title.
     pub title: String,

@@ -154,22 +154,12 @@ impl Stage {
 pub fn billing() -> Billing {
     Billing {
         title: "공연".to_owned(),
-        description: String::new(),
         category: "concert".to_owned(),
         venue: "회관".to_owned(),
         location: "서울".to_owned(),
-        address: None,
-        artist: None,
-        image_url: None,
         starts_at: Time::from_millis(1_800_000_000_000),
         ends_at: Time::from_millis(1_800_010_000_000),
-        sale_opens: None,
-        sale_closes: None,
-        organizer_name: None,
-        organizer_contact: None,
-        tags: Vec::new(),
-        max_per_user: None,
-        waiting_room: None,
+        ..Billing::default()
     }
 }
 

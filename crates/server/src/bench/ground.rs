@@ -157,22 +157,12 @@ pub async fn organizer(desk: &Desk) -> Result<User, Failure> {
 pub fn billing(title: String, starts_at: Time) -> Billing {
     Billing {
         title,
-        description: String::new(),
         category: "concert".to_owned(),
         venue: "측정홀".to_owned(),
         location: "서울특별시".to_owned(),
-        address: None,
-        artist: None,
-        image_url: None,
         starts_at,
         ends_at: starts_at + Span::seconds(7_200),
-        sale_opens: None,
-        sale_closes: None,
-        organizer_name: None,
-        organizer_contact: None,
-        tags: Vec::new(),
-        max_per_user: None,
-        waiting_room: None,
+        ..Billing::default()
     }
 }
 
