@@ -149,7 +149,7 @@ fn document(event: &Arc<Event>) -> Document<'_> {
         id: event.id.0,
         version: event.version,
         status: match event.status {
-            EventStatus::Draft => Status::Draft,
+            EventStatus::Draft | EventStatus::Withdrawn => Status::Draft,
             EventStatus::Published => Status::Published,
             EventStatus::Cancelled => Status::Cancelled,
         },

@@ -115,7 +115,7 @@ pub struct DeskConfig {
 pub struct EventQuery {
     /// Only of this category.
     pub category: Option<String>,
-    /// Only of this status.
+    /// Only of this status; whatever was called off is one of them.
     pub status: Option<EventStatus>,
     /// Only with a min_price of at least this, in won.
     pub min_price: Option<i64>,

@@ -28,7 +28,8 @@ pub(crate) const IN_DEMAND: &str = "SELECT DISTINCT event_id FROM claims WHERE c
 
 /// The most layouts of seats that are told apart; each is a handful of rows.
 const MOST_LAYOUTS: usize = 1_000;
-pub(crate) const LAYOUTS: &str = "SELECT DISTINCT layout FROM events WHERE status <> 'draft' LIMIT ?1";
+pub(crate) const LAYOUTS: &str =
+    "SELECT DISTINCT layout FROM events WHERE status IN ('published', 'cancelled') LIMIT ?1";
 
 /// The programme; emptied by being put aside for a new one.
 #[derive(Default)]
@@ -108,7 +109,7 @@ impl Programme {
 impl Kept {
     fn put_event(&mut self, event: &Event, now: Time) {
         self.put(event.id, event.version, event.status, event.sale_window(), now);
-        if event.status != EventStatus::Draft {
+        if event.status.is_public() {
             self.put_layout(&event.offer.layout);
         }
     }
@@ -126,7 +127,7 @@ impl Kept {
             return;
         }
         self.remove(id);
-        if status == EventStatus::Draft {
+        if !status.is_public() {
             return;
         }
         let cancelled = status == EventStatus::Cancelled;

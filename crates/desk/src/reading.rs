@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use engine::catalogue::Event;
+use engine::catalogue::{Event, EventStatus};
 use engine::holds::Reservation;
 use engine::id::{EventId, JobId, PaymentId, ReservationId, TicketTypeId, UserId};
 use engine::jobs::Duty;
@@ -411,13 +411,16 @@ impl Desk {
 fn event_filter(query: &EventQuery) -> (String, Vec<Value>) {
     let conditions = [
         ("category =", query.category.as_deref().map(|text| text.value())),
-        ("status =", query.status.map(|status| status.word().value())),
+        ("status =", query.status.filter(|status| !status.is_off()).map(|status| status.word().value())),
         ("min_price >=", query.min_price.map(|won| won.value())),
         ("max_price <=", query.max_price.map(|won| won.value())),
         ("starts_at >=", query.starts_from.map(|time| time.0.value())),
         ("starts_at <=", query.starts_to.map(|time| time.0.value())),
     ];
     let (mut texts, mut params) = (Vec::new(), Vec::new());
+    if query.status.is_some_and(EventStatus::is_off) {
+        texts.push("status IN ('cancelled', 'withdrawn')".to_owned());
+    }
     for (condition, value) in conditions {
         if let Some(value) = value {
             params.push(value);

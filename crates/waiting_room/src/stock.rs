@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use desk::{Time, Unavailable};
-use engine::catalogue::EventStatus;
 
 use crate::lane::Memory;
 use crate::room::Room;
@@ -20,7 +19,7 @@ impl Room {
             lane.stock_changed.store(true, Ordering::Release);
         })?;
         // Of an event that was called off nothing will ever be left.
-        let sold_out = outlook.free == 0 || event.status == EventStatus::Cancelled;
+        let sold_out = outlook.free == 0 || event.status.is_off();
         lane.state.lock().stock_at = if sold_out { outlook.next_lapse } else { Time::FOREVER };
         if lane.sold_out.swap(sold_out, Ordering::AcqRel) != sold_out {
             self.tell(Moved::SoldOut { kind: lane.kind, event: id, sold_out });

@@ -82,7 +82,8 @@ impl ListQuery {
     fn status(&self) -> Result<Option<EventStatus>, ApiError> {
         let known = |word: &String| {
             let issue = "must be published, draft or cancelled";
-            EventStatus::from_word(word).ok_or_else(|| ApiError::field("status", issue))
+            let status = EventStatus::from_word(word).filter(|status| *status != EventStatus::Withdrawn);
+            status.ok_or_else(|| ApiError::field("status", issue))
         };
         self.status.as_ref().map(known).transpose()
     }
@@ -278,7 +279,7 @@ async fn apply(
     let changed = act_anew(state, &posted.attempt, command, move |event| {
         let event = event?;
         // A new offer is a draft's, of which nothing is sold.
-        let free = if event.status == EventStatus::Draft { event.offer.total() } else { free };
+        let free = if !event.status.is_public() { event.offer.total() } else { free };
         Ok(EventDetail::new(event, free, &stocks))
     });
     match changed.await {

@@ -1,6 +1,6 @@
 //! Events as they go over the wire.
 
-use engine::catalogue::{Event, RoomPolicy};
+use engine::catalogue::{Event, EventStatus, RoomPolicy};
 use engine::id::TicketTypeId;
 use engine::seats::Stock;
 use engine::time::Span;
@@ -53,7 +53,7 @@ impl EventBody {
             max_price: Price(event.offer.max_price),
             total_seats: event.offer.total(),
             available_seats: available,
-            status: event.status.word(),
+            status: if event.status.is_off() { EventStatus::Cancelled } else { event.status }.word(),
             image_url: billing.image_url.clone(),
             created_at: clock::rfc3339(event.created_at),
         }

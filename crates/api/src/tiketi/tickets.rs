@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use engine::catalogue::EventStatus;
 use engine::refusal::Refusal;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -52,7 +51,7 @@ async fn of_event(State(state): State<AppState>, Named(id): Named) -> Result<Jso
 async fn availability(State(state): State<AppState>, Named(id): Named) -> Result<Json<Availability>, ApiError> {
     let id = wire::ticket_type_id(&id)?;
     let stock = state.desk.stock(id).await?.ok_or(Refusal::TicketTypeUnknown)?;
-    let event = state.desk.event(stock.event).await?.filter(|event| event.status != EventStatus::Draft);
+    let event = state.desk.event(stock.event).await?.filter(|event| event.status.is_public());
     event.ok_or(Refusal::TicketTypeUnknown)?;
     Ok(Json(Availability { available_quantity: stock.left(), total_quantity: stock.quantity }))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
-use engine::catalogue::{Event, EventStatus, Layout, SaleStage, TicketType};
+use engine::catalogue::{Event, Layout, SaleStage, TicketType};
 use engine::id::{EventId, ReservationId, TicketTypeId};
 use engine::refusal::Refusal;
 use engine::seats::Stock;
@@ -72,7 +72,7 @@ pub async fn public_event(state: &AppState, text: &str) -> Result<Arc<Event>, Ap
 /// # Errors
 /// That there is none.
 pub fn seen(event: Option<Arc<Event>>) -> Result<Arc<Event>, ApiError> {
-    Ok(event.filter(|event| event.status != EventStatus::Draft).ok_or(Refusal::EventUnknown)?)
+    Ok(event.filter(|event| event.status.is_public()).ok_or(Refusal::EventUnknown)?)
 }
 
 /// The word for where a sale stands.

@@ -22,10 +22,11 @@ impl Command for CancelEvent {
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Arc<Event>> {
         let event = self.editor.event(self.event, world)?;
-        if event.status == EventStatus::Cancelled {
+        if event.status.is_off() {
             return Err(Refusal::EventState { state: "cancelled" }.into());
         }
-        let event = Arc::new(Event { status: EventStatus::Cancelled, ..event.changed(cx.now) });
+        let status = if event.status.is_public() { EventStatus::Cancelled } else { EventStatus::Withdrawn };
+        let event = Arc::new(Event { status, ..event.changed(cx.now) });
         let sweep = Job::new(cx, Errand::SweepEvent(self.event));
         Ok(Decision::new(event.clone())
             .put(Row::Event(event))

@@ -1,4 +1,4 @@
-use super::{Editor, EventStatus};
+use super::Editor;
 use crate::command::{Command, Context, Decision, Fact, Verdict};
 use crate::id::EventId;
 use crate::refusal::Refusal;
@@ -19,7 +19,7 @@ impl Command for DeleteEvent {
 
     fn decide(&self, world: &World, _: &mut Context) -> Verdict<()> {
         let event = self.editor.event(self.event, world)?;
-        if event.status != EventStatus::Draft {
+        if event.status.is_public() {
             return Err(Refusal::EventState { state: event.status.word() }.into());
         }
         let stocks = || event.offer.types.iter().map(|own| Key::Stock(own.id));

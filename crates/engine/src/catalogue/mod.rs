@@ -39,6 +39,8 @@ pub enum EventStatus {
     Published,
     /// Called off; everything paid goes back.
     Cancelled,
+    /// Called off before anybody was told of it: the public sees as little of it as of a draft.
+    Withdrawn,
 }
 
 impl EventStatus {
@@ -49,13 +51,27 @@ impl EventStatus {
             Self::Draft => "draft",
             Self::Published => "published",
             Self::Cancelled => "cancelled",
+            Self::Withdrawn => "withdrawn",
         }
+    }
+
+    /// Whether the public knows of it.
+    #[must_use]
+    pub fn is_public(self) -> bool {
+        matches!(self, Self::Published | Self::Cancelled)
+    }
+
+    /// Whether it was called off.
+    #[must_use]
+    pub fn is_off(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Withdrawn)
     }
 
     /// The status a word names.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Draft, Self::Published, Self::Cancelled].into_iter().find(|status| status.word() == word)
+        let all = [Self::Draft, Self::Published, Self::Cancelled, Self::Withdrawn];
+        all.into_iter().find(|status| status.word() == word)
     }
 }
 
@@ -337,7 +353,7 @@ impl Event {
     /// The refusal that says why not.
     pub fn sellable(&self, now: Time) -> Result<(), Refusal> {
         match self.status {
-            EventStatus::Draft => return Err(Refusal::EventUnknown),
+            EventStatus::Draft | EventStatus::Withdrawn => return Err(Refusal::EventUnknown),
             EventStatus::Cancelled => return Err(Refusal::EventNotOnSale),
             EventStatus::Published => {}
         }
@@ -357,7 +373,7 @@ impl Event {
     pub fn takes_payments(&self) -> Result<(), Refusal> {
         match self.status {
             EventStatus::Published => Ok(()),
-            EventStatus::Draft | EventStatus::Cancelled => Err(Refusal::EventNotOnSale),
+            EventStatus::Draft | EventStatus::Cancelled | EventStatus::Withdrawn => Err(Refusal::EventNotOnSale),
         }
     }
 

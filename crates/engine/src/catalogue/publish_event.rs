@@ -23,7 +23,9 @@ impl Command for PublishEvent {
         let event = self.editor.event(self.event, world)?;
         match event.status {
             EventStatus::Published => return Ok(Decision::new(event.clone())),
-            EventStatus::Cancelled => return Err(Refusal::EventState { state: "cancelled" }.into()),
+            EventStatus::Cancelled | EventStatus::Withdrawn => {
+                return Err(Refusal::EventState { state: "cancelled" }.into());
+            }
             EventStatus::Draft => {}
         }
         let event = Arc::new(Event { status: EventStatus::Published, ..event.changed(cx.now) });

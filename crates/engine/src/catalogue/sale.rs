@@ -43,11 +43,11 @@ impl Event {
         }
     }
 
-    /// Where its sale stands at `now`, with so many seats and tickets left; `None` for a draft, which nobody sees.
+    /// Where its sale stands at `now`, with so many seats and tickets left; `None` for what nobody sees.
     #[must_use]
     pub fn sale_stage(&self, now: Time, left: u32) -> Option<SaleStage> {
         match self.status {
-            EventStatus::Draft => None,
+            EventStatus::Draft | EventStatus::Withdrawn => None,
             EventStatus::Cancelled => Some(SaleStage::Cancelled),
             EventStatus::Published => Some(self.sale_window().stage(now, left == 0)),
         }

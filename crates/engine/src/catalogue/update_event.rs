@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::create_event::NewOffer;
-use super::{Billing, Editor, Event, EventStatus};
+use super::{Billing, Editor, Event};
 use crate::command::{Command, Context, Decision, Fact, Verdict};
 use crate::id::EventId;
 use crate::refusal::Refusal;
@@ -33,7 +33,7 @@ impl Command for UpdateEvent {
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Arc<Event>> {
         let event = self.editor.event(self.event, world)?;
-        if event.status == EventStatus::Cancelled {
+        if event.status.is_off() {
             return Err(Refusal::EventState { state: "cancelled" }.into());
         }
         if event.version != self.version {
@@ -44,7 +44,7 @@ impl Command for UpdateEvent {
         changed.billing = self.billing.clone();
         let mut decision = Decision::new(());
         if let Some(offer) = &self.offer {
-            if event.status != EventStatus::Draft {
+            if event.status.is_public() {
                 return Err(Refusal::EventState { state: "published" }.into());
             }
             changed.offer = offer.build(cx)?;

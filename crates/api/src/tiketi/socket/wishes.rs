@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use desk::Unavailable;
-use engine::catalogue::{Event, EventStatus};
+use engine::catalogue::Event;
 use serde::Deserialize as _;
 use serde_json::Value;
 use socketioxide::ParserError;
@@ -138,7 +138,7 @@ async fn fulfil(
 async fn event(state: &AppState, id: &str) -> Result<Arc<Event>, Ignored> {
     let id = ids::parse_event(id).ok_or(Ignored("eventId is no id"))?;
     let event = state.desk.event(id).await?;
-    event.filter(|event| event.status != EventStatus::Draft).ok_or(Ignored("no such event"))
+    event.filter(|event| event.status.is_public()).ok_or(Ignored("no such event"))
 }
 
 fn may_join_more(socket: &SocketRef) -> Result<(), Ignored> {
