@@ -351,7 +351,7 @@ async fn organizers_hear_of_their_own_events_only() {
 }
 
 /// Opens the stream of events.
-async fn listen(server: &Server, who: &Login, last: Option<u64>) -> reqwest::Response {
+async fn listen(server: &Server, who: &Login, last: Option<&str>) -> reqwest::Response {
     let mut request = server.client().request("GET", "/api/events/stream").bearer_auth(&who.token);
     if let Some(last) = last {
         request = request.header("last-event-id", last);
@@ -392,7 +392,11 @@ async fn the_stream_goes_on_where_it_was_left_and_ends_with_the_server() {
     for seat in ["A-1-2", "A-1-3"] {
         hold(seat).await;
     }
-    let mut stream = listen(&server, &admin, Some(position)).await;
+    // By the number of an event as by the id that its data has.
+    let mut same = listen(&server, &admin, first["id"].as_str()).await;
+    assert_eq!(next(&mut same).await.1["data"]["seat_ids"], json!(["A-1-2"]));
+    drop(same);
+    let mut stream = listen(&server, &admin, Some(&position.to_string())).await;
     hold("A-1-4").await;
     let mut seats = Vec::new();
     for _ in 0..3 {

@@ -20,8 +20,8 @@ pub const MOST_BYTES: usize = 1024 * 1024;
 /// Reads a body. An empty one counts as `{}`.
 ///
 /// # Errors
-/// [`Fault::Malformed`] for what is no JSON, has a key twice, a NUL in a string or a wrong type;
-/// [`Fault::Field`] for a required field that is missing.
+/// [`Fault::Malformed`] for what is no JSON, no object, has a key twice or a NUL in a string;
+/// [`Fault::Field`] for a required field that is missing, and for a value of a wrong type.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
     let malformed = |error: serde_json::Error| Fault::Malformed(error.to_string());
@@ -271,7 +271,7 @@ mod tests {
             (object, object, format!(r#"{{"parts":[{object}]}}"#)),
         ] {
             let refused = read(one, many, &choice);
-            assert!(matches!(refused, Err(Fault::Malformed(_))), "{one} {many} {choice}: {refused:?}");
+            assert!(matches!(refused, Err(Fault::Field { .. })), "{one} {many} {choice}: {refused:?}");
         }
     }
 
@@ -317,7 +317,22 @@ mod tests {
                 "sections.rows: invalid value: integer `18446744073709551615`, expected an integer",
             ),
         ] {
-            assert_eq!(fault(body), Fault::Malformed(issue.to_owned()));
+            let (field, issue) = issue.split_once(": ").expect("a field and what is wrong with it");
+            assert_eq!(fault(body), Fault::field(field, issue));
+        }
+    }
+
+    #[test]
+    fn a_value_of_a_wrong_type_is_named() {
+        for (body, field) in [
+            (r#"{"event_id":1}"#, "event_id"),
+            (r#"{"event_id":null}"#, "event_id"),
+            (r#"{"event_id":"e","count":"2"}"#, "count"),
+            (r#"{"event_id":"e","count":-1}"#, "count"),
+            (r#"{"event_id":"e","count":99999999999999999999}"#, "count"),
+        ] {
+            let refused = parse::<Booking>(body.as_bytes());
+            assert!(matches!(&refused, Err(Fault::Field { field: own, .. }) if own == field), "{body}: {refused:?}");
         }
     }
 
@@ -330,10 +345,6 @@ mod tests {
             r#"["e",2]"#,
             r#" ["e"]"#,
             "nonsense",
-            r#"{"event_id":1}"#,
-            r#"{"event_id":"e","count":"2"}"#,
-            r#"{"event_id":"e","count":-1}"#,
-            r#"{"event_id":"e","count":99999999999999999999}"#,
             r#"{"event_id":"e","event_id":"e"}"#,
             r#"{"event_id":"e","more":{"a":1,"a":1}}"#,
             r#"{"event_id":"e\u0000"}"#,

@@ -65,8 +65,10 @@ pub async fn identify(headers: &HeaderMap, extensions: &Extensions, state: &AppS
     if let Some(known) = slot.and_then(CallerSlot::get) {
         return Ok(MaybeCaller(Some(known.clone())));
     }
-    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(MaybeCaller(None)) };
-    let token = value.to_str().ok().and_then(bearer).ok_or(Fault::Unauthorized)?;
+    if !headers.contains_key(AUTHORIZATION) {
+        return Ok(MaybeCaller(None));
+    }
+    let token = bearer_of(headers).ok_or(Fault::Unauthorized)?;
     let caller = of_token(token, state).await?;
     if let Some(slot) = slot {
         let _ = slot.0.set(caller.clone());
@@ -107,10 +109,12 @@ pub async fn renewed_by(token: &str, state: &AppState) -> Result<Option<User>, U
     Ok(state.desk.user(read.user).await?.filter(|user| read.is_of(user)))
 }
 
-/// The bearer token of a request, as it came; `None` where it has none.
+/// The bearer token of a request, as it came; `None` where it has none, or more than one header to look for it.
 #[must_use]
 pub fn bearer_of(headers: &HeaderMap) -> Option<&str> {
-    headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer)
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let only = given.next().filter(|_| given.next().is_none());
+    only.and_then(|value| value.to_str().ok()).and_then(bearer)
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -216,6 +220,18 @@ mod tests {
         let mut extensions = Extensions::new();
         extensions.insert(ConnectInfo(SocketAddr::new(read(peer), 1)));
         address(&headers, &extensions, &[read("10.0.0.1")]).to_string()
+    }
+
+    #[test]
+    fn a_request_has_one_bearer_token_or_none() {
+        let given = |values: &[&'static str]| {
+            let named = values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_static(value)));
+            bearer_of(&named.collect()).map(str::to_owned)
+        };
+        assert_eq!(given(&["Bearer a"]).as_deref(), Some("a"));
+        for none in [&[][..], &["Basic a"], &["Bearer a", "Bearer b"], &["Bearer a", "Bearer a"]] {
+            assert_eq!(given(none), None, "{none:?}");
+        }
     }
 
     #[test]

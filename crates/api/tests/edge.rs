@@ -171,10 +171,11 @@ async fn an_account_is_made_signed_in_renewed_and_signed_out() {
 async fn bad_input_is_answered_in_the_envelope_and_changes_nothing() {
     let edge = Edge::open(|_| ()).await;
     let register = async |body: &str| edge.ask(Method::POST, "/api/auth/register", "", &[], Some(body)).await;
-    for malformed in ["{", "[]", "1", r#"{"email":1,"password":"12345678","name":"a"}"#, r#"{"a":1,"a":2}"#] {
+    for malformed in ["{", "[]", "1", r#"{"a":1,"a":2}"#] {
         assert_eq!(register(malformed).await.error(400).0, "INVALID_REQUEST", "{malformed}");
     }
     for (field, body) in [
+        ("email", json!({"email": 1, "password": "12345678", "name": "a"})),
         ("email", json!({"email": "nobody", "password": "12345678", "name": "a"})),
         ("password", json!({"email": "a@example.com", "password": "1234567", "name": "a"})),
         ("name", json!({"email": "a@example.com", "password": "12345678", "name": ""})),

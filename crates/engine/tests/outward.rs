@@ -255,6 +255,19 @@ fn what_is_told_of_one_event_goes_out_in_turn_and_events_do_not_wait_for_each_ot
     assert_eq!(told.due().len(), 1, "a sequence that is empty begins anew");
 }
 
+/// They are listed by their ids.
+#[test]
+fn what_is_told_together_is_in_order() {
+    let mut told = Told::new();
+    told.tell(0, &[7; 50]);
+    let mut order = told.due();
+    while let Some(next) = order.last().and_then(|last| told.stage.store.delivery(*last)).and_then(|own| own.next) {
+        order.push(next);
+    }
+    assert_eq!(order.len(), 50);
+    assert!(order.is_sorted());
+}
+
 #[test]
 fn what_nobody_takes_is_given_up_after_three_days_and_can_be_told_again() {
     let mut told = Told::new();

@@ -11,8 +11,6 @@ use crate::fault::Fault;
 pub(crate) struct Misfit {
     /// The names that lead to what is wrong, the innermost first.
     names: Vec<String>,
-    /// Whether it is not there at all: the client's omission, not a wrong type.
-    missing: bool,
     issue: String,
 }
 
@@ -43,7 +41,7 @@ impl std::error::Error for Misfit {}
 
 impl Error for Misfit {
     fn custom<T: fmt::Display>(issue: T) -> Self {
-        Self { names: Vec::new(), missing: false, issue: issue.to_string() }
+        Self { names: Vec::new(), issue: issue.to_string() }
     }
 
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -55,13 +53,13 @@ impl Error for Misfit {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self { names: vec![field.to_owned()], missing: true, issue: "is required".to_owned() }
+        Self { names: vec![field.to_owned()], issue: "is required".to_owned() }
     }
 }
 
 impl From<Misfit> for Fault {
     fn from(misfit: Misfit) -> Self {
-        if misfit.missing { Self::field(misfit.field(), misfit.issue) } else { Self::Malformed(misfit.to_string()) }
+        if misfit.names.is_empty() { Self::Malformed(misfit.issue) } else { Self::field(misfit.field(), misfit.issue) }
     }
 }
 

@@ -65,7 +65,7 @@ impl From<&Refusal> for ApiError {
             | R::TotalDiffers { .. }
             | R::AmountInvalid => StatusCode::BAD_REQUEST,
             R::PaymentDeclined | R::BalanceShort { .. } => StatusCode::PAYMENT_REQUIRED,
-            R::NotYours | R::PersonLimit { .. } | R::SaleNotOpen { .. } | R::MustWait => StatusCode::FORBIDDEN,
+            R::NotYours | R::PersonLimit { .. } | R::MustWait => StatusCode::FORBIDDEN,
             R::UserUnknown
             | R::EventUnknown
             | R::SeatUnknown
@@ -74,6 +74,7 @@ impl From<&Refusal> for ApiError {
             | R::PaymentUnknown => StatusCode::NOT_FOUND,
             R::EmailTaken
             | R::EventState { .. }
+            | R::SaleNotOpen { .. }
             | R::SeatTaken { .. }
             | R::StockShort { .. }
             | R::StillHolding

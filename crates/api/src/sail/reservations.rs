@@ -170,14 +170,39 @@ struct Wish {
 
 impl Wish {
     /// The concert and the seats, read.
-    fn read(&self) -> Result<(EventId, Vec<u128>), ApiError> {
+    fn read(&self) -> Result<(EventId, Vec<SeatName>), ApiError> {
         let event = wire::concert_id(&self.concert_id)?;
         if self.seat_ids.is_empty() || self.seat_ids.len() > MOST as usize {
             return Err(ApiError::bad_request("seatIds: must be 1 to 10"));
         }
-        let seats: Option<Vec<u128>> = self.seat_ids.iter().map(|id| ids::parse_uuid(id)).collect();
+        let seats: Option<Vec<SeatName>> = self.seat_ids.iter().map(|id| SeatName::read(id)).collect();
         let seats = seats.ok_or(ApiError::bad_request("seatIds: something in it is no id"))?;
         Ok((event, wire::distinct("seatIds", seats)?))
+    }
+}
+
+/// What a seat is called.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum SeatName {
+    Id(u128),
+    /// As the house calls it: `A-1-7`.
+    Label(String),
+}
+
+impl SeatName {
+    fn read(text: &str) -> Option<Self> {
+        let number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
+        let mut parts = text.rsplitn(3, '-');
+        let label = number(parts.next()) && number(parts.next()) && parts.next().is_some();
+        ids::parse_uuid(text).map(Self::Id).or_else(|| label.then(|| Self::Label(text.to_owned())))
+    }
+
+    /// Which seat of an event it is.
+    fn of(&self, event: &Event) -> Option<u32> {
+        match self {
+            Self::Id(id) => event.id.ordinal(*id),
+            Self::Label(label) => event.offer.layout.find(label),
+        }
     }
 }
 
@@ -211,7 +236,7 @@ async fn reserve(
     }
     let event = concert(&state, id).await?;
     queues::admit(&state, Door::Sail, event.id, caller.user).await?;
-    let ordinals: Option<Vec<u32>> = seats.iter().map(|seat| event.id.ordinal(*seat)).collect();
+    let ordinals: Option<Vec<u32>> = seats.iter().map(|seat| seat.of(&event)).collect();
     let command = HoldSeats {
         user: caller.user,
         event: event.id,

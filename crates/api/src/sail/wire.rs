@@ -56,9 +56,10 @@ pub fn concert_id(text: &str) -> Result<EventId, ApiError> {
 }
 
 /// Things that are named once each.
-pub fn distinct<T: Copy + Eq + Hash>(field: &str, things: Vec<T>) -> Result<Vec<T>, ApiError> {
+pub fn distinct<T: Eq + Hash>(field: &str, things: Vec<T>) -> Result<Vec<T>, ApiError> {
     let mut seen = HashSet::new();
-    match things.iter().all(|thing| seen.insert(*thing)) {
+    let distinct = things.iter().all(|thing| seen.insert(thing));
+    match distinct {
         true => Ok(things),
         false => Err(ApiError::bad_request(format!("{field}: something in it is there twice"))),
     }

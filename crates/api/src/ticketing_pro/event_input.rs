@@ -17,8 +17,9 @@ use crate::money::Amount;
 pub struct EventInput {
     #[schema(min_length = 1, max_length = 200)]
     title: Option<String>,
-    #[schema(max_length = 20000)]
-    description: Option<String>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<String>, max_length = 20000)]
+    description: Option<Option<String>>,
     #[schema(examples("concert"))]
     category: Option<String>,
     venue: Option<String>,
@@ -33,7 +34,9 @@ pub struct EventInput {
     total_seats: Option<i64>,
     seating: Option<SeatingInput>,
     ticket_types: Option<Vec<TicketTypeInput>>,
-    tags: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(value_type = Option<Vec<String>>)]
+    tags: Option<Option<Vec<String>>>,
     /// `draft` (as without it) or `published`; only where the event is made.
     pub status: Option<String>,
     #[serde(default, deserialize_with = "stated")]
@@ -116,7 +119,7 @@ impl EventInput {
         let room = |own: &Option<RoomBody>| own.as_ref().map(RoomBody::policy).transpose();
         Ok(Billing {
             title: self.title.clone().unwrap_or(old.title),
-            description: self.description.clone().unwrap_or(old.description),
+            description: self.description.clone().map_or(old.description, Option::unwrap_or_default),
             category: self.category.clone().unwrap_or(old.category),
             venue: self.venue.clone().unwrap_or(old.venue),
             location: self.location.clone().unwrap_or(old.location),
@@ -129,7 +132,7 @@ impl EventInput {
             sale_closes: window("sale_end", self.sale_end.as_ref(), old.sale_closes)?,
             organizer_name: organizer.as_ref().map_or(old.organizer_name, |own| own.name.clone()),
             organizer_contact: organizer.map_or(old.organizer_contact, |own| own.contact),
-            tags: self.tags.clone().unwrap_or(old.tags),
+            tags: self.tags.clone().map_or(old.tags, Option::unwrap_or_default),
             max_per_user: self.max_per_user.map_or(Ok(old.max_per_user), most)?,
             waiting_room: self.waiting_room.as_ref().map_or(Ok(old.waiting_room), room)?,
         })

@@ -58,7 +58,9 @@ async fn events(
     if caller.role == Role::User {
         return Err(ApiError::forbidden("Only organizers and admins may do this"));
     }
-    let last = headers.get("last-event-id").map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+    // Or as it is called in what is told of it.
+    let read = |text: &str| text.strip_prefix("bev_").unwrap_or(text).parse().ok();
+    let last = headers.get("last-event-id").map(|value| value.to_str().ok().and_then(read));
     let wrong = || ApiError::field("Last-Event-ID", "must be the id of an event of this stream");
     let last: Option<u64> = last.map(|last| last.ok_or_else(wrong)).transpose()?;
     let token = caller::bearer_of(&headers).ok_or(Fault::Unauthorized)?.to_owned();

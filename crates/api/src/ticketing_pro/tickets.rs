@@ -65,9 +65,7 @@ async fn qr(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let reservation = owned(&state, &caller, &id).await?;
-    if !matches!(reservation.standing, Standing::Confirmed { .. }) {
-        return Err(Refusal::ReservationUnpaid.into());
-    }
+    reservation.paid()?;
     let code = state.tickets.code(reservation.id, state.desk.now());
     let fresh = [(CACHE_CONTROL, "no-store"), (VARY, "Accept")];
     Ok(if wants_png(&headers) {

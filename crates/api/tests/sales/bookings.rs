@@ -44,7 +44,7 @@ async fn what_cannot_be_held_is_refused_and_changes_nothing() {
         (json!({}), 400, "INVALID_REQUEST"),
         (json!({"seat_ids": ["VIP-1-2"], "total_amount": 1}), 400, "INVALID_REQUEST"),
         (json!({"seat_ids": ["VIP-1-2"], "total_amount": 0.5}), 400, "INVALID_REQUEST"),
-        (json!({"seat_ids": "VIP-1-2"}), 400, "INVALID_REQUEST"),
+        (json!({"seat_ids": "VIP-1-2"}), 422, "INVALID_REQUEST"),
         (json!({"seat_ids": ["VIP-9-9"]}), 404, "NOT_FOUND"),
         (json!({"items": [{"ticket_type_id": "tkt_x", "quantity": 1}]}), 404, "NOT_FOUND"),
         (json!({"items": [{"ticket_type_id": "tkt_x", "quantity": -1}]}), 400, "INVALID_REQUEST"),

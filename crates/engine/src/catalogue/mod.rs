@@ -93,7 +93,7 @@ pub struct Billing {
     pub address: Option<String>,
     /// Who plays.
     pub artist: Option<String>,
-    /// A poster.
+    /// A poster: an address of the web, or a path.
     pub image_url: Option<String>,
     /// When it starts.
     pub starts_at: Time,
@@ -158,6 +158,12 @@ impl Billing {
         if self.waiting_room.is_some_and(shut) && before.is_none_or(|before| before.waiting_room != self.waiting_room) {
             return wrong("waiting_room", "capacity and pass_seconds must be at least 1");
         }
+        if let Some(image) = &self.image_url
+            && before.is_none_or(|before| before.image_url.as_ref() != Some(image))
+            && !leads_to_the_web(image)
+        {
+            return wrong("image_url", "must be an http or https address, or a path");
+        }
         if before.is_none_or(|before| before.tags != self.tags) {
             self.check_tags()?;
         }
@@ -189,6 +195,14 @@ impl Billing {
             ("organizer", optional(&self.organizer_contact), (0, 200)),
         ]
     }
+}
+
+/// Whether an address names http or https, or no scheme at all: another (`javascript:`, `data:`) is no picture's, and is run or
+/// shown by whoever opens it.
+fn leads_to_the_web(address: &str) -> bool {
+    let start = address.split(['/', '?', '#']).next().unwrap_or_default();
+    let scheme = start.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_none_or(|scheme| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
 }
 
 /// What a text has to be, in code points. Where one is needed, blanks are none; and no store keeps a NUL.

@@ -136,6 +136,18 @@ impl Reservation {
         }
     }
 
+    /// Goes on when it is paid.
+    ///
+    /// # Errors
+    /// [`Refusal::ReservationCancelled`] or [`Refusal::ReservationUnpaid`].
+    pub fn paid(&self) -> Result<(), Refusal> {
+        match self.standing {
+            Standing::Confirmed { .. } => Ok(()),
+            Standing::Cancelled { .. } => Err(Refusal::ReservationCancelled),
+            Standing::Pending { .. } | Standing::Expired { .. } => Err(Refusal::ReservationUnpaid),
+        }
+    }
+
     /// Goes on when it is this person's.
     ///
     /// # Errors

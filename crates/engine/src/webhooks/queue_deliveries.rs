@@ -3,7 +3,7 @@ use std::collections::btree_map::Entry;
 
 use super::{Delivery, DeliveryState, Kind, line_up, tail};
 use crate::command::{Command, Context, Decision, Verdict};
-use crate::id::{EventId, WebhookId};
+use crate::id::{DeliveryId, EventId, WebhookId};
 use crate::stream::Advance;
 use crate::world::World;
 
@@ -44,9 +44,12 @@ impl Command for QueueDeliveries {
             }
         }
         let mut decision = Decision::new(()).put(moved);
-        for new in &self.new {
+        // Ids of one moment are in no order; these are to be, since deliveries are listed by them.
+        let mut ids: Vec<DeliveryId> = self.new.iter().map(|_| cx.mint.id()).collect();
+        ids.sort_unstable();
+        for (new, id) in self.new.iter().zip(ids) {
             let delivery = Delivery {
-                id: cx.mint.id(),
+                id,
                 webhook: new.webhook,
                 event: new.event,
                 kind: new.kind,

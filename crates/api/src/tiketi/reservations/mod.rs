@@ -32,8 +32,8 @@ use crate::state::AppState;
 
 /// The most tickets of one reservation.
 const MOST: u32 = 10;
-/// The pages of one's reservations.
-const PAGING: Paging = Paging { size: "limit", usual: 100, most: 100 };
+/// The pages of one's reservations. Who asks for none has all that anybody has.
+const PAGING: Paging = Paging { size: "limit", usual: 1_000, most: 1_000 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()

@@ -31,6 +31,7 @@ pub struct Visitor {
     turns: Arc<Mutex<()>>,
     waiting: AtomicU32,
     talked: Paid,
+    left: Paid,
     looked: Paid,
     /// Kept for as long as the socket is there.
     _place: Place,
@@ -84,9 +85,9 @@ enum Slot {
 impl Visitor {
     /// A person's socket, until its token runs out.
     pub fn new(user: UserId, until: Time, place: Place) -> Self {
-        let (talked, looked) = (Paid::default(), Paid::default());
+        let (talked, left, looked) = (Paid::default(), Paid::default(), Paid::default());
         let (gone, turns) = (false.into(), Arc::default());
-        Self { user, until, gone, turns, waiting: 0.into(), talked, looked, _place: place }
+        Self { user, until, gone, turns, waiting: 0.into(), talked, left, looked, _place: place }
     }
 
     /// Notes that the socket is gone.
@@ -104,9 +105,11 @@ impl Visitor {
         self.until <= now
     }
 
-    /// Takes a turn for a message that has just arrived; `None` where the client talks too fast.
-    pub fn turn(self: &Arc<Self>, now: Time) -> Option<Turn> {
-        if !self.talked.in_time(TALK, now) || self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
+    /// Takes a turn for a message that has just arrived; `None` where the client talks too fast. Goodbyes are counted apart:
+    /// who has said too much of other things is still let out of a room.
+    pub fn turn(self: &Arc<Self>, now: Time, goodbye: bool) -> Option<Turn> {
+        let said = if goodbye { &self.left } else { &self.talked };
+        if !said.in_time(TALK, now) || self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
             return None;
         }
         let waits = Waits::new(self);
@@ -169,9 +172,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_has_said_too_much_can_still_leave() {
+        let visitor = visitor();
+        let heard = |goodbye| (0..100).filter(|_| visitor.turn(Time(1_000_000), goodbye).is_some()).count();
+        assert_eq!((heard(false), heard(true)), (30, 30));
+    }
+
+    #[tokio::test]
     async fn messages_are_done_in_the_order_they_came_whoever_runs_first() {
         let (visitor, done) = (visitor(), Arc::new(parking_lot::Mutex::new(Vec::new())));
-        let turns: Vec<Turn> = (0..5).map(|_| visitor.turn(Time(1)).expect("in time")).collect();
+        let turns: Vec<Turn> = (0..5).map(|_| visitor.turn(Time(1), false).expect("in time")).collect();
         let tasks = turns.into_iter().enumerate().rev().map(|(number, turn)| {
             let done = done.clone();
             turn.then(async move { done.lock().push(number) })
@@ -201,14 +211,14 @@ mod tests {
     async fn a_message_that_is_not_done_to_its_end_waits_no_longer() {
         let visitor = visitor();
         for turn in 0..2 {
-            let turn = visitor.turn(Time(turn)).expect("in time");
+            let turn = visitor.turn(Time(turn), false).expect("in time");
             assert_eq!(visitor.waiting.load(Ordering::Relaxed), 1);
             let work = tokio::spawn(turn.then(async {
                 panic!("on the way");
             }));
             assert!(work.await.is_err());
         }
-        drop(visitor.turn(Time(2)));
+        drop(visitor.turn(Time(2), false));
         assert_eq!(visitor.waiting.load(Ordering::Relaxed), 0);
     }
 

@@ -36,6 +36,12 @@ enum Wish {
     EyeSeats,
 }
 
+impl Wish {
+    fn is_goodbye(self) -> bool {
+        matches!(self, Self::LeaveEvent | Self::LeaveQueue | Self::LeaveSeats)
+    }
+}
+
 const WISHES: [(&str, Wish); 7] = [
     ("join-event", Wish::JoinEvent),
     ("leave-event", Wish::LeaveEvent),
@@ -63,7 +69,10 @@ pub fn listen(socket: &SocketRef, weak: &WeakState) {
         let weak = weak.clone();
         socket.on(name, move |socket: SocketRef, TryData(asked): TryData<Value>, ack: AckSender| {
             let heard = weak.upgrade().zip(socket.extensions.get::<Arc<Visitor>>());
-            let turn = heard.and_then(|(state, visitor)| Some((visitor.turn(state.desk.now())?, state, visitor)));
+            let turn = heard.and_then(|(state, visitor)| {
+                let turn = visitor.turn(state.desk.now(), wish.is_goodbye())?;
+                Some((turn, state, visitor))
+            });
             async move {
                 let Some((turn, state, visitor)) = turn else { return answer(ack, Err(Ignored("too many messages"))) };
                 let done = turn.then(fulfil(&state, &socket, &visitor, wish, asked)).await;
@@ -145,6 +154,11 @@ fn may_join_more(socket: &SocketRef) -> Result<(), Ignored> {
     if socket.rooms().len() >= MOST_ROOMS { Err(Ignored("too many rooms")) } else { Ok(()) }
 }
 
+/// Whether nothing but an id can be in a text, whatever is made of it where it is shown.
+fn is_plain(id: &str) -> bool {
+    id.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_' | ' '))
+}
+
 /// Tells the others who choose seats there what this one has its eyes on.
 async fn eye(
     state: &AppState,
@@ -156,6 +170,9 @@ async fn eye(
     let seats = seats.ok_or(Ignored("seats must be a list of seat ids"))?;
     if seats.len() > MOST_EYED || seats.iter().any(|seat| seat.len() > LONGEST_NAME) {
         return Err(Ignored("too many seats"));
+    }
+    if !seats.iter().all(|seat| is_plain(seat) || event.offer.layout.find(seat).is_some()) {
+        return Err(Ignored("seats must be a list of seat ids"));
     }
     if state.desk.is_shared() {
         state.sockets.others.eyed(event.id, visitor.user, &seats);
