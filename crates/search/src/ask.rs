@@ -46,6 +46,27 @@ impl Ask {
         Self::Any(Vec::new())
     }
 
+    /// What a document scores at least in which everything that is asked for stands once, with a weight of one.
+    pub(crate) fn worth(&self) -> Score {
+        let worths = |parts: &[Self]| parts.iter().map(Self::worth).collect::<Vec<_>>();
+        match self {
+            Self::Term { unit, .. } => *unit,
+            Self::All { parts, .. } | Self::Some { parts, .. } => worths(parts).into_iter().sum(),
+            Self::Any(ways) => worths(ways).into_iter().fold(0.0, Score::max),
+        }
+    }
+
+    /// The same, worth so many times as much.
+    pub(crate) fn times(self, factor: Score) -> Self {
+        let each = |parts: Vec<Self>| parts.into_iter().map(|part| part.times(factor)).collect();
+        match self {
+            Self::Term { lists, unit } => Self::Term { lists, unit: unit * factor },
+            Self::All { parts, more } => Self::All { parts: each(parts), more: each(more) },
+            Self::Any(ways) => Self::Any(each(ways)),
+            Self::Some { parts, needed } => Self::Some { parts: each(parts), needed },
+        }
+    }
+
     /// No more documents than this are meant in a segment.
     fn most(&self, segment: usize) -> usize {
         match self {

@@ -114,13 +114,21 @@ impl Planner<'_> {
     }
 
     fn wish(&self, wish: &Wish, share: Score, effort: Effort) -> Result<Ask, SearchError> {
-        let mut ways = Vec::with_capacity(wish.len());
+        let mut ways: Vec<Ask> = Vec::with_capacity(wish.len());
         for (place, name) in wish.iter().enumerate() {
-            let share = if place == 0 { share } else { share * OTHER_NAME };
             // Other names are taken at their word.
             let effort = if place == 0 { effort } else { Effort::Written };
             let parts: Result<Vec<Ask>, SearchError> = name.iter().map(|word| self.word(word, share, effort)).collect();
-            ways.push(Ask::all(parts?));
+            let way = Ask::all(parts?);
+            ways.push(match ways.first().map(Ask::worth) {
+                None => way,
+                // However rare another name is, it tells no more than what was written.
+                Some(written) if written > 0.0 && way.worth() > written => {
+                    let even = written / way.worth();
+                    way.times(even * OTHER_NAME)
+                }
+                Some(_) => way.times(OTHER_NAME),
+            });
         }
         Ok(Ask::any(ways))
     }

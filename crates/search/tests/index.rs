@@ -169,6 +169,19 @@ fn an_edited_list_of_synonyms_is_taken_up() {
     assert_eq!(find(&search, "갤럭시"), [5]);
 }
 
+/// Another name may be far rarer than what was written, which tells more of the documents but no more of what is meant.
+#[test]
+fn what_was_written_counts_for_more_than_another_name_of_it() {
+    let search = Search::in_memory().expect("an index");
+    let other =
+        |title| Event { title, description: "", artist: "", venue: "", location: "서울", ..events().remove(3) };
+    let (written, named) = (other("서울 재즈 콘서트"), other("Live in Seoul"));
+    let somewhere = other("재즈 콘서트");
+    let many = (1..=40).map(|id| somewhere.document(id));
+    search.change(many.chain([named.document(41), written.document(42)]), []).expect("indexed");
+    assert_eq!(find(&search, "서울")[..2], [42, 41]);
+}
+
 #[test]
 fn filters_pages_and_ties() {
     let (search, events) = (Search::in_memory().expect("an index"), events());
