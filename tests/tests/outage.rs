@@ -12,6 +12,7 @@ use harness::faults::{Fault, FaultyDisk};
 use harness::proxy::Proxy;
 use harness::server::{Server, check};
 use harness::store::{DATABASE_URL, Store};
+use rusqlite::Connection;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -213,7 +214,12 @@ async fn a_repeated_request_is_not_answered_before_the_first_is_on_the_disk() {
     };
     disk.begin(Fault::HoldFlush);
     let first = ask();
-    becomes("the first is written", async || disk.is_waited_for()).await;
+    let written = || {
+        let database = Connection::open(store.folder().join("maepyo.db")).expect("it is there");
+        let count = "SELECT COUNT(*) FROM users WHERE email = 'anna@maepyo.test'";
+        database.query_row(count, [], |row| row.get::<_, i64>(0)).expect("a count") == 1
+    };
+    becomes("the first is written", async || disk.is_waited_for() && written()).await;
     let second = ask();
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!first.is_finished() && !second.is_finished(), "somebody was told of what may be lost");

@@ -12,9 +12,9 @@ pub enum Fault {
     Unauthorized,
     /// The body is not said to be JSON.
     NotJson,
-    /// The body is not JSON, or not of the expected types.
+    /// The body is not JSON, or no object.
     Malformed(String),
-    /// A field is missing or its value is not allowed.
+    /// A field is missing, of a wrong type, or its value is not allowed.
     Field {
         /// The field.
         field: String,

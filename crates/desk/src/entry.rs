@@ -29,7 +29,7 @@ pub enum Happened {
     PaymentReturned(PaymentId),
     /// The event was made or changed.
     EventChanged,
-    /// The event, a draft, was deleted.
+    /// The event, which the public never knew of, was deleted.
     EventDeleted,
 }
 

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006_event_rows.sql"),
     include_str!("../migrations/0007_message_batches.sql"),
     include_str!("../migrations/0008_node_news.sql"),
+    include_str!("../migrations/0009_withdrawn.sql"),
 ];
 
 /// The schema that this program knows.

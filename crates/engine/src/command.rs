@@ -140,6 +140,6 @@ pub enum Fact {
     PaymentReturned(Payment),
     /// An event was made or changed.
     EventChanged(EventId),
-    /// A draft was deleted.
+    /// What the public never knew of was deleted.
     EventDeleted(EventId),
 }

@@ -5,7 +5,7 @@ mod stage;
 use engine::catalogue::CancelEvent;
 use engine::command::Fact;
 use engine::holds::{CancelReservation, Canceller, ExpireReservation, HoldRules, HoldSeats, Standing, Tender};
-use engine::jobs::{Errand, FinishJobs, TakeJobs};
+use engine::jobs::{Errand, FinishJobs, PutOffJobs, TakeJobs};
 use engine::money::Won;
 use engine::payments::{
     AttachIntent, CompleteRefund, ConfirmReservation, Gateway, News, OpenPayment, PaymentState, Refund, SandboxOutcome,
@@ -420,6 +420,12 @@ fn a_job_is_taken_by_one_and_comes_up_again_until_it_is_done() {
     assert_eq!(stage.done(&take)[0].attempts, 2, "who took it died");
     stage.wait(Span(9));
     assert_eq!(stage.done(&take).len(), 0, "and whoever has it now has it as long");
+    let put_off = |untried| PutOffJobs { jobs: jobs.clone(), by: Span(5), untried };
+    for (untried, attempts) in [(true, 2), (false, 3)] {
+        stage.done(&put_off(untried));
+        stage.wait(Span(5));
+        assert_eq!(stage.done(&take)[0].attempts, attempts, "what was not tried is no attempt");
+    }
     for _ in 0..2 {
         stage.done(&FinishJobs { jobs: jobs.clone() });
     }

@@ -348,6 +348,7 @@ impl Model {
                 *used = true;
                 Ok(())
             }
+            State::GivenUp { .. } => Err(Refusal::ReservationCancelled),
             _ => Err(Refusal::ReservationUnpaid),
         }
     }

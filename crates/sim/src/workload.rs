@@ -312,7 +312,9 @@ impl Simulation {
         let jobs: Vec<JobId> = self.known.jobs.iter().take(8).copied().collect();
         match jobs.is_empty() {
             true => None,
-            false if self.dice.percent(10) => Some(PutOffJobs { jobs, by: Span::seconds(5) }.into()),
+            false if self.dice.percent(10) => {
+                Some(PutOffJobs { jobs, by: Span::seconds(5), untried: self.dice.percent(50) }.into())
+            }
             false => Some(take(jobs)),
         }
     }

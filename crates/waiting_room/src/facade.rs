@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use desk::{Desk, Follower, Stopped, Time, Unavailable};
-use engine::catalogue::Event;
+use engine::catalogue::{Event, EventStatus};
 use engine::id::{EventId, UserId};
 use engine::lanes::{CompletePlace, JoinLane, LanePolicy, LeaveLane, UseTurn};
 use engine::refusal::Refusal;
@@ -45,7 +45,7 @@ impl WaitingRoom {
     /// [`Refusal::EventUnknown`], [`Refusal::EventNotOnSale`], [`Refusal::LaneFull`]; else why there is no verdict.
     pub async fn join(&self, door: Door, event: Option<EventId>, user: UserId) -> Result<PlaceView, Stopped> {
         let event = self.event(event).await?;
-        if event.as_ref().is_some_and(|event| event.status.is_off()) {
+        if event.as_ref().is_some_and(|event| event.status == EventStatus::Cancelled) {
             return Err(Refusal::EventNotOnSale.into());
         }
         let lane = self.memory(door, event.as_deref()).await.map_err(unavailable)?;

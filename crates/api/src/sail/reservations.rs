@@ -163,7 +163,7 @@ async fn seats(
 struct Wish {
     #[schema(format = "uuid")]
     concert_id: String,
-    /// None twice.
+    /// Ids, or names as the house has them (`A-1-7`); none twice.
     #[schema(min_items = 1, max_items = 10)]
     seat_ids: Vec<String>,
 }

@@ -345,7 +345,7 @@ struct Deleted {
     deleted: bool,
 }
 
-/// Deletes a draft.
+/// Deletes a draft, also one that was called off.
 #[utoipa::path(
     delete, path = "/api/events/{event_id}", security(("bearer" = [])),
     params(("event_id" = String, Path, description = "The event's id")),

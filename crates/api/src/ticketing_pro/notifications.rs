@@ -4,7 +4,6 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use engine::messages::{Channel, Content, Draft, QueueMessages};
 use engine::people::Role;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::auth::is_phone;
 use super::errors::{ApiError, ReadProblems, WriteProblems, act};
-use crate::caller::Caller;
+use crate::caller::{self, Caller};
 use crate::email::is_email;
 use crate::messages::{self, Language, Template};
 use crate::once::Posted;
@@ -32,9 +31,9 @@ impl FromRequestParts<AppState> for Trusted {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let given = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes()).unwrap_or_default();
-        let known = state.settings.service_token.as_ref().map(|token| format!("Bearer {token}"));
-        if known.is_some_and(|known| bool::from(known.as_bytes().ct_eq(given))) {
+        let given = caller::bearer_of(&parts.headers).unwrap_or_default();
+        let known = state.settings.service_token.as_ref();
+        if known.is_some_and(|known| bool::from(known.as_bytes().ct_eq(given.as_bytes()))) {
             return Ok(Self);
         }
         match Caller::from_request_parts(parts, state).await?.role {

@@ -4,7 +4,7 @@ use crate::id::EventId;
 use crate::refusal::Refusal;
 use crate::world::{Change, Key, World};
 
-/// Deletes a draft. A draft was never on sale, so nobody has anything of it.
+/// Deletes a draft, also one that was called off. It was never on sale, so nobody has anything of it.
 #[derive(Debug, Clone)]
 pub struct DeleteEvent {
     /// Who deletes it.

@@ -136,13 +136,13 @@ impl Reservation {
         }
     }
 
-    /// Goes on when it is paid.
+    /// When it was paid, with what, and when its ticket was used.
     ///
     /// # Errors
     /// [`Refusal::ReservationCancelled`] or [`Refusal::ReservationUnpaid`].
-    pub fn paid(&self) -> Result<(), Refusal> {
+    pub fn paid(&self) -> Result<(Time, Tender, Option<Time>), Refusal> {
         match self.standing {
-            Standing::Confirmed { .. } => Ok(()),
+            Standing::Confirmed { at, tender, admitted_at } => Ok((at, tender, admitted_at)),
             Standing::Cancelled { .. } => Err(Refusal::ReservationCancelled),
             Standing::Pending { .. } | Standing::Expired { .. } => Err(Refusal::ReservationUnpaid),
         }

@@ -110,6 +110,8 @@ pub struct PutOffJobs {
     pub jobs: Vec<JobId>,
     /// How long.
     pub by: Span,
+    /// Whether they were taken and then not tried, which counts as no attempt.
+    pub untried: bool,
 }
 
 impl Command for PutOffJobs {
@@ -119,8 +121,9 @@ impl Command for PutOffJobs {
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<()> {
         world.need(self.jobs.iter().map(|id| Key::Job(*id)))?;
         let there = self.jobs.iter().filter_map(|id| world.jobs.get(id));
-        let later = there.map(|job| Row::Job(Job { run_at: cx.now + self.by, ..job.clone() }));
-        Ok(Decision::new(()).put_all(later.collect::<Vec<_>>()))
+        let attempts = |job: &Job| job.attempts.saturating_sub(self.untried.into());
+        let later = there.map(|job| Job { run_at: cx.now + self.by, attempts: attempts(job), ..job.clone() });
+        Ok(Decision::new(()).put_all(later.map(Row::Job).collect::<Vec<_>>()))
     }
 }
 

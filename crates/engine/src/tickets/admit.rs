@@ -18,10 +18,7 @@ impl Command for Admit {
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Reservation> {
         world.need([Key::Reservation(self.reservation)])?;
         let reservation = world.reservations.get(&self.reservation).ok_or(Refusal::ReservationUnknown)?;
-        reservation.paid()?;
-        let Standing::Confirmed { at, tender, admitted_at } = reservation.standing else {
-            return Err(Refusal::ReservationUnpaid.into());
-        };
+        let (at, tender, admitted_at) = reservation.paid()?;
         if let Some(at) = admitted_at {
             return Err(Refusal::TicketUsed { at }.into());
         }

@@ -44,7 +44,7 @@ impl Command for QueueDeliveries {
             }
         }
         let mut decision = Decision::new(()).put(moved);
-        // Ids of one moment are in no order; these are to be, since deliveries are listed by them.
+        // Ids of one moment are in no order; these are, since deliveries are listed by them.
         let mut ids: Vec<DeliveryId> = self.new.iter().map(|_| cx.mint.id()).collect();
         ids.sort_unstable();
         for (new, id) in self.new.iter().zip(ids) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use api::AppState;
+use api::errands::ErrandFailed;
 use desk::{Desk, Stopped};
 use engine::id::JobId;
 use engine::jobs::{Duty, FinishJobs, Job, PutOffJobs, TakeJobs};
@@ -27,6 +28,8 @@ const LEASE: Span = Span::seconds(5);
 const LEASES_RENEWED: Duration = Duration::from_millis(1_500);
 /// What has to be left of a lease when a job is begun, so that it is renewed before it ends.
 const MARGIN: Span = Span::seconds(3);
+/// How long a job waits for which there was no room.
+const A_WHILE: Span = Span::seconds(1);
 /// The longest wait between two attempts at a job, in seconds.
 const LONGEST_RETRY: i64 = 3_600;
 
@@ -126,7 +129,7 @@ impl Jobs {
     pub(super) async fn renew_leases(self) -> Result<Next, String> {
         let jobs: Vec<JobId> = lock(&self.under_way).iter().copied().collect();
         if !jobs.is_empty() {
-            self.state.desk.run(PutOffJobs { jobs, by: LEASE }).await.map_err(text)?;
+            self.state.desk.run(PutOffJobs { jobs, by: LEASE, untried: false }).await.map_err(text)?;
         }
         Ok(Next::After(LEASES_RENEWED))
     }
@@ -172,8 +175,14 @@ async fn perform(state: &AppState, job: Job, lease: Lease) -> Option<JobId> {
         Ok(()) => return Some(id),
         Err(error) => error,
     };
-    tracing::warn!(job = %format_args!("{:032x}", id.0), attempts, %error, "a job failed and will be tried again");
-    if let Err(error) = state.desk.run(PutOffJobs { jobs: vec![id], by: pause_after(attempts) }).await {
+    let untried = matches!(error, ErrandFailed::Crowded);
+    let by = if untried { A_WHILE } else { pause_after(attempts) };
+    if untried {
+        tracing::debug!(job = %format_args!("{:032x}", id.0), %error, "a job will be tried later");
+    } else {
+        tracing::warn!(job = %format_args!("{:032x}", id.0), attempts, %error, "a job failed and will be tried again");
+    }
+    if let Err(error) = state.desk.run(PutOffJobs { jobs: vec![id], by, untried }).await {
         tracing::warn!(job = %format_args!("{:032x}", id.0), %error, "what became of a job was not noted");
     }
     None

@@ -13,6 +13,7 @@ use engine::holds::{CancelReservation, Canceller, HoldSeats, Reservation, Standi
 use engine::id::TicketTypeId;
 use engine::payments::Payment;
 use engine::refusal::Refusal;
+use futures_util::future::try_join_all;
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -32,7 +33,7 @@ use crate::state::AppState;
 
 /// The most tickets of one reservation.
 const MOST: u32 = 10;
-/// The pages of one's reservations. Who asks for none has all that anybody has.
+/// The pages of one's reservations: a page is more than anybody has who does not make them by machine.
 const PAGING: Paging = Paging { size: "limit", usual: 1_000, most: 1_000 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -118,12 +119,12 @@ async fn mine(
     let page = PAGING.page(query.page, query.limit)?;
     let asked = ReservationQuery { user: caller.user, standing: None, offset: page.offset(), limit: page.size.into() };
     let (found, total) = state.desk.reservations(asked).await?;
-    let mut reservations = Vec::with_capacity(found.len());
-    for own in &found {
+    let line = async |own: &Reservation| {
         let event = state.desk.event(own.event).await?.ok_or(Refusal::EventUnknown)?;
         let card = card_of(&state, own).await?;
-        reservations.push(wire::line(own, card.as_ref(), &event, state.desk.now()));
-    }
+        Ok::<_, ApiError>(wire::line(own, card.as_ref(), &event, state.desk.now()))
+    };
+    let reservations = try_join_all(found.iter().map(line)).await?;
     Ok(Json(Mine { reservations, pagination: Pagination::new(page, total) }))
 }
 

@@ -64,7 +64,7 @@ pub struct ListQuery {
     #[param(minimum = 1, default = 1)]
     pub page: Option<u32>,
     /// How many on a page.
-    #[param(minimum = 1, maximum = 100, default = 100)]
+    #[param(minimum = 1, maximum = 1000, default = 1000)]
     pub limit: Option<u32>,
 }
 
