@@ -134,15 +134,21 @@ async fn a_full_disk_sells_nothing_and_loses_nothing() {
     check(&store).expect("the store is in order");
 }
 
-/// What one disk lost it does not give back because the next flush succeeds.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_failed_a_flush_is_not_believed_again() {
+/// A server whose disk does as it is told, and somebody who has booked one seat there.
+async fn on_a_faulty_disk() -> (Store, FaultyDisk, Server, Shopper) {
     let store = Store::sqlite();
     let disk = FaultyDisk::of(&store);
     let server = Server::start_with(&store, &disk.settings()).await;
-    let client = server.client();
-    let mut shopper = Shopper::new(client).await;
+    let mut shopper = Shopper::new(server.client()).await;
     assert_eq!(shopper.book().await, 200);
+    (store, disk, server, shopper)
+}
+
+/// What one disk lost it does not give back because the next flush succeeds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_failed_a_flush_is_not_believed_again() {
+    let (store, disk, server, mut shopper) = on_a_faulty_disk().await;
+    let client = server.client();
     disk.begin(Fault::FailFlush);
     assert_eq!(shopper.book().await, 503);
     assert!(!disk.does(Fault::FailFlush), "it failed once");
@@ -161,12 +167,8 @@ async fn a_disk_that_failed_a_flush_is_not_believed_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_cannot_be_written_sells_nothing_until_it_can() {
-    let store = Store::sqlite();
-    let disk = FaultyDisk::of(&store);
-    let server = Server::start_with(&store, &disk.settings()).await;
+    let (store, disk, server, mut shopper) = on_a_faulty_disk().await;
     let client = server.client();
-    let mut shopper = Shopper::new(client).await;
-    assert_eq!(shopper.book().await, 200);
     disk.begin(Fault::FailLog);
     assert_eq!([shopper.book().await, shopper.book().await], [503; 2]);
     assert_eq!(status(client, "/ready").await, 503);
@@ -182,10 +184,7 @@ async fn a_log_that_cannot_be_written_sells_nothing_until_it_can() {
 /// The log has all that the database has not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_cannot_be_written_goes_on_in_its_log() {
-    let store = Store::sqlite();
-    let disk = FaultyDisk::of(&store);
-    let server = Server::start_with(&store, &disk.settings()).await;
-    let mut shopper = Shopper::new(server.client()).await;
+    let (store, disk, server, mut shopper) = on_a_faulty_disk().await;
     disk.begin(Fault::FailPages);
     for _ in 0..50 {
         assert_eq!(shopper.book().await, 200);
@@ -203,9 +202,7 @@ async fn a_database_that_cannot_be_written_goes_on_in_its_log() {
 /// What is written and not on the disk yet may still be lost: neither who asked for it nor who asks again hears of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_request_is_not_answered_before_the_first_is_on_the_disk() {
-    let store = Store::sqlite();
-    let disk = FaultyDisk::of(&store);
-    let server = Server::start_with(&store, &disk.settings()).await;
+    let (store, disk, server, _) = on_a_faulty_disk().await;
     let client = server.client().clone();
     let ask = move || {
         let body = json!({"email": "anna@maepyo.test", "password": "a-password-for-tests", "name": "Anna"});
