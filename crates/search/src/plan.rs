@@ -122,12 +122,11 @@ impl Planner<'_> {
             let way = Ask::all(parts?);
             ways.push(match ways.first().map(Ask::worth) {
                 None => way,
-                // However rare another name is, it tells no more than what was written.
-                Some(written) if written > 0.0 && way.worth() > written => {
-                    let even = written / way.worth();
+                Some(written) => {
+                    // However rare another name is, it tells no more than what was written, where that is known.
+                    let even = if written > 0.0 { (written / way.worth()).min(1.0) } else { 1.0 };
                     way.times(even * OTHER_NAME)
                 }
-                Some(_) => way.times(OTHER_NAME),
             });
         }
         Ok(Ask::any(ways))

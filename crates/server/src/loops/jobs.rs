@@ -176,12 +176,13 @@ async fn perform(state: &AppState, job: Job, lease: Lease) -> Option<JobId> {
         Err(error) => error,
     };
     let untried = matches!(error, ErrandFailed::Crowded);
-    let by = if untried { A_WHILE } else { pause_after(attempts) };
-    if untried {
+    let by = if untried {
         tracing::debug!(job = %format_args!("{:032x}", id.0), %error, "a job will be tried later");
+        A_WHILE
     } else {
         tracing::warn!(job = %format_args!("{:032x}", id.0), attempts, %error, "a job failed and will be tried again");
-    }
+        pause_after(attempts)
+    };
     if let Err(error) = state.desk.run(PutOffJobs { jobs: vec![id], by, untried }).await {
         tracing::warn!(job = %format_args!("{:032x}", id.0), %error, "what became of a job was not noted");
     }
