@@ -12,7 +12,7 @@ use engine::refusal::Refusal;
 use engine::time::Time;
 use engine::world::World;
 use parking_lot::MutexGuard;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 
 use crate::batch::{Changed, Effects, Surroundings, work};
 use crate::catalogue::Catalogue;
@@ -131,6 +131,9 @@ impl<C: Command> Attempt for Pending<C> {
 
 /// The commands waiting, shared by the gatherers of a desk.
 pub(crate) type Queue = Arc<Mutex<mpsc::Receiver<Box<dyn Attempt>>>>;
+
+/// The queue in the hands of one of them.
+pub(crate) type QueueGuard = OwnedMutexGuard<mpsc::Receiver<Box<dyn Attempt>>>;
 
 /// What gatherers share.
 pub(crate) struct Shared {
@@ -311,16 +314,19 @@ fn work_sqlite(writer: &Writer, mut batch: Vec<Box<dyn Attempt>>, shared: &Share
 /// How often a batch that met another transaction is tried again.
 const MOST_TRIES: u32 = 50;
 
-/// Gathers for PostgreSQL until the queue closes; several of these share the queue.
+/// Gathers for PostgreSQL until the queue closes; several of these share the queue. Who has it keeps it until the writes and
+/// the commit of the batch are sent: while the database executes these the next batch is loaded, and it is the larger for
+/// having waited so long, which makes each command of it cheaper.
 pub(crate) async fn gather_postgres(address: Address, queue: Queue, shared: Arc<Shared>) {
     let mut session = None;
     loop {
         let mut batch = Vec::with_capacity(shared.batch);
-        if queue.lock().await.recv_many(&mut batch, shared.batch).await == 0 {
+        let mut own = Arc::clone(&queue).lock_owned().await;
+        if own.recv_many(&mut batch, shared.batch).await == 0 {
             return;
         }
         let timer = crate::clock::Stopwatch::start();
-        let done = work_postgres(&address, &mut session, &mut batch, &shared).await;
+        let done = work_postgres(&address, &mut session, &mut batch, &shared, own).await;
         timer.record("maepyo_commit_seconds");
         match done {
             Ok(changed) => shared.committed(batch, changed),
@@ -334,14 +340,17 @@ async fn work_postgres(
     session: &mut Option<Session>,
     batch: &mut [Box<dyn Attempt>],
     shared: &Shared,
+    queue: QueueGuard,
 ) -> Result<Changed, StoreError> {
-    let mut tries = 0;
+    let (mut tries, mut queue) = (0, Some(queue));
     loop {
         let open = match session.take().filter(Session::is_open) {
             Some(open) => open,
             None => Session::open(address).await?,
         };
+        open.keep(queue.take());
         let done = transact(&open, batch, shared).await;
+        open.release();
         if open.is_open() {
             *session = Some(open);
         }
@@ -361,7 +370,7 @@ async fn transact(session: &Session, batch: &mut [Box<dyn Attempt>], shared: &Sh
     let worked = async {
         let (_, changed) = futures_util::try_join!(session.execute("BEGIN"), work(session, batch, &around))?;
         if !changed.committed {
-            session.execute("COMMIT").await?;
+            session.commit().await?;
         }
         Ok(changed)
     };

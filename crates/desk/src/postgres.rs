@@ -13,6 +13,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, Row, Statement, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::gather::QueueGuard;
 use crate::lookups::{Lookups, TableShape};
 use crate::store::{Lock, StoreError, Tx, Values};
 use crate::tables::{OutboxRow, Table, columns};
@@ -138,6 +139,8 @@ pub(crate) struct Session {
     on_tables: Mutex<HashMap<(&'static str, usize, &'static str), Statement>>,
     /// How many statements are being prepared, so that what they are for is not sent yet.
     preparing: AtomicUsize,
+    /// The queue, kept from others until a commit is sent.
+    queue: Mutex<Option<QueueGuard>>,
 }
 
 /// What is needed to connect: the address, and how to speak TLS.
@@ -204,7 +207,22 @@ impl Session {
             )
             .await?;
         let (statements, on_tables) = (Mutex::default(), Mutex::default());
-        Ok(Self { client, statements, on_tables, preparing: AtomicUsize::new(0) })
+        Ok(Self { client, statements, on_tables, preparing: AtomicUsize::new(0), queue: Mutex::default() })
+    }
+
+    /// Keeps the queue from others until a commit is sent.
+    pub(crate) fn keep(&self, queue: Option<QueueGuard>) {
+        *self.queue.lock() = queue;
+    }
+
+    /// Lets others have the queue.
+    pub(crate) fn release(&self) {
+        self.keep(None);
+    }
+
+    /// Commits. Once that is sent the database has the rest to do, and others can gather.
+    pub(crate) async fn commit(&self) -> Result<(), StoreError> {
+        futures_util::join!(self.execute("COMMIT"), async { self.release() }).0
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -384,7 +402,7 @@ impl Tx for Session {
             return Ok(false);
         }
         // Where a write before it fails, the transaction is broken and this rolls it back.
-        self.execute("COMMIT").await?;
+        self.commit().await?;
         Ok(true)
     }
 }

@@ -69,6 +69,14 @@ pub struct Page {
     pub advance: Advance,
 }
 
+impl Page {
+    /// Leaves what comes after the first so many entries, at least one, to the next page.
+    pub fn cut(&mut self, most: usize) {
+        self.entries.truncate(most.max(1));
+        self.advance.to = self.entries.last().map_or(self.advance.from, |last| last.position);
+    }
+}
+
 impl Desk {
     /// The entries after a position, oldest first, at most so many. They are durable, and none will ever show up
     /// between them. Read again from the position of the last one; none are left when it gives none.

@@ -122,6 +122,9 @@ pub enum Refusal {
     /// The gateway turned the payment method down.
     #[error("the payment was declined")]
     PaymentDeclined,
+    /// No money of the payment is to go back, or it never was taken.
+    #[error("nothing of this payment is to be given back: to refund a sale, cancel its booking")]
+    RefundNotDue,
     /// An amount that is not positive or beyond the range of money.
     #[error("the amount is not valid")]
     AmountInvalid,

@@ -257,11 +257,14 @@ impl Model {
         }
     }
 
-    fn retry_refund(&mut self, card: usize) {
+    fn retry_refund(&mut self, card: usize) -> Result<(), Refusal> {
         let state = &mut self.cards[card].1;
-        if *state == Card::Stuck {
-            *state = Card::Returning;
+        match *state {
+            Card::Stuck => *state = Card::Returning,
+            Card::Returning | Card::Returned => {}
+            Card::Open | Card::Challenged | Card::Taken | Card::Canceled => return Err(Refusal::RefundNotDue),
         }
+        Ok(())
     }
 
     fn confirm(&mut self, reservation: usize, card: usize) -> Result<bool, Refusal> {
@@ -436,8 +439,8 @@ impl Both {
                 self.model.refund_failed(payment);
             }
             Step::RetryRefund { payment } => {
-                self.stage.done(&RetryRefund { payment: self.payments[payment] });
-                self.model.retry_refund(payment);
+                let is = self.stage.run(&RetryRefund { payment: self.payments[payment] });
+                same(is.map(drop), self.model.retry_refund(payment));
             }
             Step::Confirm { reservation, payment } => {
                 let user = self.user(self.model.own[reservation].user);

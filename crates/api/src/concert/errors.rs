@@ -130,6 +130,7 @@ impl ApiError {
             | R::PaymentCanceled
             | R::PaymentSucceeded
             | R::PaymentDeclined
+            | R::RefundNotDue
             | R::AmountInvalid
             | R::TicketUsed { .. } => Self::bad(text),
         }

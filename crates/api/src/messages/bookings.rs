@@ -19,22 +19,35 @@ use crate::errands::ErrandFailed;
 use crate::state::AppState;
 use crate::{clock, ids};
 
-/// How many entries of the stream are worked off at a time.
-const PAGE: usize = 200;
+/// How many entries of the stream are looked at at a time: most call for nothing.
+const PAGE: usize = 2_000;
+/// How many of them are worked at once, and after how many messages the rest is left to the next time.
+const PART: usize = 200;
 /// How many people are reminded in one go.
 const REMIND_PAGE: usize = 200;
 
-/// Queues what the next part of the event stream calls for. Gives how long to wait before the next part.
+/// Queues what the next part of the event stream calls for. Gives how long to wait before the next part; `None` where
+/// there is none yet.
 ///
 /// # Errors
 /// Where the store does not take it.
-pub async fn follow(state: &AppState) -> Result<Duration, Stopped> {
-    let Some(page) = state.desk.next_page("messages", PAGE).await? else { return Ok(Duration::ZERO) };
-    let drafts = try_join_all(page.entries.iter().map(|entry| drafts_of(state, entry))).await;
-    let drafts = drafts.map_err(|Unavailable(why)| Stopped::Unavailable(why))?.concat();
+pub async fn follow(state: &AppState) -> Result<Option<Duration>, Stopped> {
+    let Some(mut page) = state.desk.next_page("messages", PAGE).await? else { return Ok(None) };
+    let is_last = page.entries.len() < PAGE;
+    let (mut drafts, mut worked) = (Vec::new(), 0);
+    for part in page.entries.chunks(PART) {
+        let called_for = try_join_all(part.iter().map(|entry| drafts_of(state, entry))).await;
+        drafts.extend(called_for.map_err(|Unavailable(why)| Stopped::Unavailable(why))?.concat());
+        worked += part.len();
+        if drafts.len() >= PART {
+            break;
+        }
+    }
+    let is_last = is_last && worked == page.entries.len();
+    page.cut(worked);
     let pause = state.settings.carriers.pause_after(drafts.len());
     state.desk.run(QueueMessages { advance: Some(page.advance), drafts }).await?;
-    Ok(pause)
+    Ok(if is_last && pause.is_zero() { None } else { Some(pause) })
 }
 
 /// Queues reminders for all who have bought, unless they come too late by now.

@@ -135,6 +135,7 @@ impl From<&Refusal> for ApiError {
             | R::PaymentCanceled
             | R::PaymentSucceeded
             | R::PaymentDeclined
+            | R::RefundNotDue
             | R::BalanceShort { .. } => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.to_string())

@@ -84,6 +84,7 @@ impl From<&Refusal> for ApiError {
             | R::PaymentMismatch
             | R::PaymentCanceled
             | R::PaymentSucceeded
+            | R::RefundNotDue
             | R::TicketUsed { .. }
             | R::KeyReused => StatusCode::CONFLICT,
             R::LaneFull { .. } => StatusCode::TOO_MANY_REQUESTS,

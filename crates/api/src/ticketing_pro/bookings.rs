@@ -58,7 +58,9 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let unknown = || ApiError::from(Refusal::EventUnknown);
     let event = ids::parse_event(&body.event_id).ok_or_else(unknown)?;
-    let event = state.desk.event(event).await?.ok_or_else(unknown)?;
+    let event = state.desk.event(event).await?;
+    // Of a draft not even the seats are told.
+    let event = event.filter(|event| event.status.is_public()).ok_or_else(unknown)?;
     wire::check_number(&body, MOST)?;
     let command = HoldSeats {
         user: caller.user,

@@ -170,7 +170,9 @@ impl From<&Refusal> for ApiError {
                 (400, code::PAYMENT_FAILED)
             }
             R::PaymentDeclined | R::BalanceShort { .. } => (402, code::PAYMENT_FAILED),
-            R::EventState { .. } | R::StillHolding | R::TicketUsed { .. } | R::KeyReused => (409, code::CONFLICT),
+            R::EventState { .. } | R::StillHolding | R::RefundNotDue | R::TicketUsed { .. } | R::KeyReused => {
+                (409, code::CONFLICT)
+            }
             R::EventInvalid { field, issue } => return Self::field(field, issue.as_str()),
         };
         let status = StatusCode::from_u16(status).expect("the statuses above are statuses");

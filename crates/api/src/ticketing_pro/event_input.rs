@@ -56,13 +56,22 @@ pub struct EventInput {
     sale_end: Option<Option<String>>,
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = Option<OrganizerBody>)]
-    organizer: Option<Option<OrganizerBody>>,
+    organizer: Option<Option<OrganizerInput>>,
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = Option<u32>)]
     max_per_user: Option<Option<i64>>,
     #[serde(default, deserialize_with = "stated")]
     #[schema(value_type = Option<RoomBody>)]
     waiting_room: Option<Option<RoomBody>>,
+}
+
+/// Who puts it on, in whole or in part.
+#[derive(Deserialize)]
+struct OrganizerInput {
+    #[serde(default, deserialize_with = "stated")]
+    name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "stated")]
+    contact: Option<Option<String>>,
 }
 
 /// Tells `null`, which clears a value, from a field that is not there, which leaves it.
@@ -113,8 +122,11 @@ impl EventInput {
 
     /// What people are to read, where it is stated; the rest as it was.
     pub fn billing(&self, old: Billing) -> Result<Billing, ApiError> {
-        let organizer = self.organizer.clone();
-        let organizer = organizer.map(|own| own.unwrap_or(OrganizerBody { name: None, contact: None }));
+        let organizer = |part: fn(&OrganizerInput) -> &Option<Option<String>>, old| match &self.organizer {
+            None => old,
+            Some(None) => None,
+            Some(Some(own)) => part(own).clone().unwrap_or(old),
+        };
         let most = |own: Option<i64>| own.map(|own| in_range("max_per_user", own, u32::MAX)).transpose();
         let room = |own: &Option<RoomBody>| own.as_ref().map(RoomBody::policy).transpose();
         Ok(Billing {
@@ -130,8 +142,8 @@ impl EventInput {
             ends_at: self.end_date.as_ref().map_or(Ok(old.ends_at), |own| moment("end_date", own))?,
             sale_opens: window("sale_start", self.sale_start.as_ref(), old.sale_opens)?,
             sale_closes: window("sale_end", self.sale_end.as_ref(), old.sale_closes)?,
-            organizer_name: organizer.as_ref().map_or(old.organizer_name, |own| own.name.clone()),
-            organizer_contact: organizer.map_or(old.organizer_contact, |own| own.contact),
+            organizer_name: organizer(|own| &own.name, old.organizer_name),
+            organizer_contact: organizer(|own| &own.contact, old.organizer_contact),
             tags: self.tags.clone().map_or(old.tags, Option::unwrap_or_default),
             max_per_user: self.max_per_user.map_or(Ok(old.max_per_user), most)?,
             waiting_room: self.waiting_room.as_ref().map_or(Ok(old.waiting_room), room)?,

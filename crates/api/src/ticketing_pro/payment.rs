@@ -194,8 +194,8 @@ async fn confirm(
     .await
 }
 
-/// Ask the gateway once more to give back what it could not (`refund_status` is `failed`). For admins; any other payment
-/// stays as it is.
+/// Ask the gateway once more to give back what it could not (`refund_status` is `failed`). For admins. A refund that is under
+/// way or done stays as it is; to refund a sale, cancel its booking.
 #[utoipa::path(
     post, path = "/api/payment/{payment_intent_id}/refund", operation_id = "retry_refund",
     security(("bearer" = [])),

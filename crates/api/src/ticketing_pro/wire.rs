@@ -113,7 +113,7 @@ impl EventDetail {
 }
 
 /// Who puts an event on.
-#[derive(Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct OrganizerBody {
     #[schema(examples("BigHit Entertainment"))]
     pub name: Option<String>,

@@ -90,7 +90,7 @@ impl From<&Refusal> for ApiError {
             R::ReservationPaid => (409, "ALREADY_PAID", "이미 결제된 예매입니다."),
             R::ReservationUnpaid => (409, "NOT_PAID", "결제되지 않은 예매입니다."),
             R::PaymentIncomplete => (402, "PAYMENT_FAILED", "결제가 완료되지 않았습니다."),
-            R::PaymentMismatch | R::PaymentCanceled | R::PaymentSucceeded => {
+            R::PaymentMismatch | R::PaymentCanceled | R::PaymentSucceeded | R::RefundNotDue => {
                 (409, "PAYMENT_CONFLICT", "결제 상태가 맞지 않습니다.")
             }
             R::PaymentDeclined => (402, "PAYMENT_FAILED", "결제에 실패했습니다."),

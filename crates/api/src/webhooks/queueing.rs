@@ -12,19 +12,26 @@ use crate::state::AppState;
 use crate::ticketing_pro::announce;
 
 /// How many entries of the stream are worked off at a time.
-const PAGE: usize = 200;
+const PAGE: usize = 2_000;
+/// After how many deliveries the rest is left to the next time.
+const MOST: usize = 1_000;
 
 /// Queues what the next part of the event stream has to tell. Gives whether there may be more at once.
 ///
 /// # Errors
 /// Where the store does not take it.
 pub async fn follow(state: &AppState) -> Result<bool, Stopped> {
-    let Some(page) = state.desk.next_page("webhooks", PAGE).await? else { return Ok(false) };
+    let Some(mut page) = state.desk.next_page("webhooks", PAGE).await? else { return Ok(false) };
+    let is_full = page.entries.len() == PAGE;
     let failed = |Unavailable(why)| Stopped::Unavailable(why);
     let webhooks = state.desk.webhooks(None).await.map_err(failed)?;
     let roles = roles(state, &webhooks).await.map_err(failed)?;
     let mut new = Vec::new();
-    for entry in page.entries.iter().filter(|_| !webhooks.is_empty()) {
+    let mut worked = if webhooks.is_empty() { page.entries.len() } else { 0 };
+    while let Some(entry) = page.entries.get(worked)
+        && new.len() < MOST
+    {
+        worked += 1;
         let Some(event) = state.desk.event(entry.event).await.map_err(failed)? else { continue };
         let Some(told) = announce(entry, &event) else { continue };
         let wants = |own: &&Webhook| {
@@ -34,8 +41,10 @@ pub async fn follow(state: &AppState) -> Result<bool, Stopped> {
             |own: &Webhook| NewDelivery { webhook: own.id, event: event.id, kind: told.kind, body: told.body.clone() };
         new.extend(webhooks.iter().filter(wants).map(delivery));
     }
-    state.desk.run(QueueDeliveries { advance: page.advance.clone(), new }).await?;
-    Ok(page.entries.len() == PAGE)
+    let more = is_full || worked < page.entries.len();
+    page.cut(worked);
+    state.desk.run(QueueDeliveries { advance: page.advance, new }).await?;
+    Ok(more)
 }
 
 /// What the owners of webhooks may do today.

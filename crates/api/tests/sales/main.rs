@@ -2,6 +2,7 @@
 
 mod bookings;
 mod client;
+mod follow;
 mod sandbox;
 mod stage;
 mod stand_in;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api::errands::perform;
 use api::gateway::{GatewayConfig, Gateways, WebhookSecret};
+use api::messages::{Carriers, Language, Mail, Texts};
 use api::{ApiSettings, AppState};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -30,7 +31,7 @@ pub struct Stage {
     /// An admin's token.
     pub admin: String,
     app: Router,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// An answer.
@@ -78,6 +79,7 @@ impl Stage {
         settings.rate_limits = false;
         settings.sandbox_webhook_secret = Some(WEBHOOK_SECRET.to_owned());
         settings.stripe_webhook_secret = stripe;
+        settings.carriers = into_files(&folder);
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let gateway = Gateways::new(gateway).expect("a gateway");
         let search = search::Search::in_memory().expect("an index");
@@ -85,7 +87,7 @@ impl Stage {
         let admin = person(&state, "admin@box.office", Role::Admin).await;
         let event = on_sale(&state, &admin).await;
         let token = state.tokens.access(&admin, state.desk.now());
-        Self { app: api::router(state.clone()), state, event, admin: token, _folder: folder }
+        Self { app: api::router(state.clone()), state, event, admin: token, folder }
     }
 
     /// The token of a new buyer.
@@ -125,6 +127,21 @@ impl Stage {
             .header("content-type", "application/json")
             .header("idempotency-key", key);
         self.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
+    /// Changes something.
+    pub async fn patch(&self, path: &str, token: &str, body: Value) -> Answer {
+        let request = Request::patch(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).expect("a request")).await
+    }
+
+    /// How many letters were written.
+    pub fn letters(&self) -> usize {
+        let files = std::fs::read_dir(self.folder.path().join("outbox")).expect("a folder");
+        let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text"));
+        texts.map(|text| text.lines().filter(|line| line.starts_with("From ")).count()).sum()
     }
 
     /// Holds seats and gives the booking.
@@ -193,6 +210,13 @@ impl Stage {
         self.state.desk.run(FinishJobs { jobs }).await.expect("finished");
         None
     }
+}
+
+/// Letters and texts go into files of a folder.
+fn into_files(folder: &TempDir) -> Carriers {
+    let outbox = folder.path().join("outbox");
+    let mail = Mail::folder(outbox.clone(), "no-reply@box.office").expect("an address");
+    Carriers::new(mail, Texts::folder(outbox), Language::Both, 0)
 }
 
 async fn person(state: &AppState, email: &str, role: Role) -> User {

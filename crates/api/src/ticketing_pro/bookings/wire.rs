@@ -2,7 +2,7 @@
 
 use desk::Time;
 use engine::catalogue::Event;
-use engine::holds::{HeldItem, HeldSeat, Reservation, Standing};
+use engine::holds::{HeldItem, HeldSeat, Reservation, Standing, Tender};
 use engine::id::TicketTypeId;
 use engine::money::Won;
 use engine::refusal::Refusal;
@@ -168,7 +168,7 @@ pub struct Cancelled {
     cancelled_at: String,
     /// What goes back to the buyer.
     refund_amount: Price,
-    /// `processing`, or `none` where nothing was paid.
+    /// `processing`, `succeeded` where it is back in the wallet already, or `none` where nothing was paid.
     refund_status: &'static str,
 }
 
@@ -327,16 +327,21 @@ pub fn confirmed(reservation: &Reservation, base_url: &str) -> Confirmed {
 
 /// What giving a reservation up answers.
 pub fn cancelled(reservation: &Reservation) -> Cancelled {
-    let (at, refund) = match reservation.standing {
-        Standing::Cancelled { at, refund, .. } => (at, refund),
-        _ => (reservation.created_at, Won::ZERO),
+    let (at, refund, tender) = match reservation.standing {
+        Standing::Cancelled { at, refund, tender } => (at, refund, tender),
+        _ => (reservation.created_at, Won::ZERO, None),
+    };
+    let refund_status = match tender {
+        _ if refund == Won::ZERO => "none",
+        Some(Tender::Wallet(_)) => "succeeded",
+        Some(Tender::Card(_)) | None => "processing",
     };
     Cancelled {
         booking_id: ids::booking(reservation.id),
         status: "cancelled",
         cancelled_at: clock::rfc3339(at),
         refund_amount: Price(refund),
-        refund_status: if refund > Won::ZERO { "processing" } else { "none" },
+        refund_status,
     }
 }
 
