@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::gather::QueueGuard;
 use crate::lookups::{Lookups, TableShape};
 use crate::store::{Lock, StoreError, Tx, Values};
-use crate::tables::{OutboxRow, Table, columns};
+use crate::tables::{OutboxRow, Table, columns, columns_to_update, values_to_update};
 use crate::value::{Columns, IntoValue as _, Kind, Value};
 
 impl From<tokio_postgres::Error> for StoreError {
@@ -350,19 +350,20 @@ impl Tx for Session {
         if rows.is_empty() {
             return Ok(());
         }
+        let columns = columns_to_update::<T>();
         let statement = self.on_table((T::NAME, T::COLUMNS.len()), "update", || {
-            let (key, fields) = T::COLUMNS.split_at(T::KEYS);
+            let (key, fields) = columns.split_at(T::KEYS);
             let fields: Vec<String> = fields.iter().map(|(name, _)| format!("{name} = k.{name}")).collect();
             format!(
                 "UPDATE {} AS t SET {} FROM {} AS k({}) WHERE {}",
                 T::NAME,
                 fields.join(", "),
-                unnest(T::COLUMNS),
-                names(T::COLUMNS),
+                unnest(&columns),
+                names(&columns),
                 same_key(key),
             )
         });
-        self.run(&statement.await?, &arrays(T::COLUMNS, rows.iter().map(|row| row.values()))).await.map(drop)
+        self.run(&statement.await?, &arrays(&columns, rows.iter().map(|row| values_to_update(*row)))).await.map(drop)
     }
 
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::gather::{Shared, torn};
 use crate::store::{Lock, StoreError, Tx, Values};
-use crate::tables::{OutboxRow, Table, columns};
+use crate::tables::{OutboxRow, Table, columns, columns_to_update, values_to_update};
 use crate::value::{Columns, Kind, Value};
 
 /// The file in the data folder.
@@ -233,15 +233,19 @@ impl Tx for Writer {
 
     async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
         let sql = self.text::<T>("update", || {
-            let (fields, key) = (equal::<T>(T::KEYS..T::COLUMNS.len(), ", "), equal::<T>(0..T::KEYS, " AND "));
-            format!("UPDATE {} SET {fields} WHERE {key}", T::NAME)
+            let columns = columns_to_update::<T>();
+            let (key, fields) = (0..T::KEYS, T::KEYS..columns.len());
+            format!("UPDATE {} SET {} WHERE {}", T::NAME, equal(&columns, fields, ", "), equal(&columns, key, " AND "))
         });
-        self.each(&sql, rows.iter().map(|row| row.values()))
+        #[cfg(debug_assertions)]
+        self.check_fixed(rows).await?;
+        self.each(&sql, rows.iter().map(|row| values_to_update(*row)))
     }
 
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {
-        let sql =
-            self.text::<T>("delete", || format!("DELETE FROM {} WHERE {}", T::NAME, equal::<T>(0..T::KEYS, " AND ")));
+        let sql = self.text::<T>("delete", || {
+            format!("DELETE FROM {} WHERE {}", T::NAME, equal(T::COLUMNS, 0..T::KEYS, " AND "))
+        });
         self.each(&sql, keys.iter().map(T::key_values))
     }
 
@@ -266,9 +270,9 @@ impl Tx for Writer {
     }
 }
 
-/// `a = ?1, b = ?2` over some columns of a table; a column's number is its place in the row.
-fn equal<T: Table>(columns: std::ops::Range<usize>, between: &str) -> String {
-    let parts: Vec<String> = columns.map(|n| format!("{} = ?{}", T::COLUMNS[n].0, n + 1)).collect();
+/// `a = ?1, b = ?2` over some of the columns of a row; a column's number is its place there.
+fn equal(row: &[(&'static str, Kind)], columns: std::ops::Range<usize>, between: &str) -> String {
+    let parts: Vec<String> = columns.map(|n| format!("{} = ?{}", row[n].0, n + 1)).collect();
     parts.join(between)
 }
 
@@ -280,13 +284,26 @@ fn text<T: Table>(texts: &mut Texts, verb: &'static str, write: impl FnOnce() ->
 
 fn found_by_key<T: Table>(texts: &mut Texts) -> Arc<str> {
     text::<T>(texts, "find", || {
-        format!("SELECT {} FROM {} WHERE {}", columns::<T>(""), T::NAME, equal::<T>(0..T::KEYS, " AND "))
+        format!("SELECT {} FROM {} WHERE {}", columns::<T>(""), T::NAME, equal(T::COLUMNS, 0..T::KEYS, " AND "))
     })
 }
 
 impl Writer {
     fn text<T: Table>(&self, verb: &'static str, write: impl FnOnce() -> String) -> Arc<str> {
         text::<T>(&mut self.1.borrow_mut(), verb, write)
+    }
+
+    /// What is said never to change must not: nobody would write it.
+    #[cfg(debug_assertions)]
+    async fn check_fixed<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
+        for row in rows {
+            let found = self.find::<T>(&[row.key()], Lock::None).await?;
+            for (column, (is, was)) in row.values().iter().zip(found.iter().flat_map(T::values)).enumerate() {
+                let fixed = crate::tables::is_fixed::<T>(column);
+                assert!(!fixed || *is == was, "{} of {} changed", T::COLUMNS[column].0, T::NAME);
+            }
+        }
+        Ok(())
     }
 
     fn each(&self, sql: &str, rows: impl ExactSizeIterator<Item = Values>) -> Result<(), StoreError> {

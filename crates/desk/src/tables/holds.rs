@@ -82,6 +82,8 @@ impl Table for Reservation {
         ("expires_at", Kind::Int),
     ];
     const KEYS: usize = 1;
+    const FIXED: &'static [&'static str] =
+        &["event_id", "user_id", "seats", "items", "count", "total", "created_at", "expires_at"];
 
     fn key_values(key: &ReservationId) -> Vec<Value> {
         id_values(*key)
@@ -208,6 +210,7 @@ impl Table for Stock {
         ("held", Kind::Int),
     ];
     const KEYS: usize = 1;
+    const FIXED: &'static [&'static str] = &["event_id"];
 
     fn key_values(key: &TicketTypeId) -> Vec<Value> {
         id_values(*key)

@@ -79,6 +79,7 @@ impl Table for Job {
         ("created_at", Kind::Int),
     ];
     const KEYS: usize = 1;
+    const FIXED: &'static [&'static str] = &["errand", "subject", "news", "method", "created_at"];
 
     fn key_values(key: &JobId) -> Vec<Value> {
         id_values(*key)

@@ -22,6 +22,7 @@ impl Table for Message {
         ("html", Kind::Text),
     ];
     const KEYS: usize = 1;
+    const FIXED: &'static [&'static str] = &["batch", "channel", "recipient", "created_at"];
 
     fn key_values(key: &MessageId) -> Vec<Value> {
         id_values(*key)

@@ -29,6 +29,9 @@ pub(crate) trait Table: Sized + Send {
     const COLUMNS: &'static [(&'static str, Kind)];
     /// How many columns the key has.
     const KEYS: usize;
+    /// Those besides the key that stay as they were first written. They are not written again: a database would put a row
+    /// anew into every index over what is written, whether or not it is another value.
+    const FIXED: &'static [&'static str] = &[];
 
     fn key_values(key: &Self::Key) -> Vec<Value>;
     fn key(&self) -> Self::Key;
@@ -40,6 +43,26 @@ pub(crate) trait Table: Sized + Send {
 pub(crate) fn columns<T: Table>(prefix: &str) -> String {
     let names: Vec<String> = T::COLUMNS.iter().map(|(name, _)| format!("{prefix}{name}")).collect();
     names.join(", ")
+}
+
+/// Whether a column is never written again: it is of the key, or fixed.
+pub(crate) fn is_fixed<T: Table>(column: usize) -> bool {
+    column < T::KEYS || T::FIXED.contains(&T::COLUMNS[column].0)
+}
+
+/// The columns that an update needs: those of the key, then those that may change.
+pub(crate) fn columns_to_update<T: Table>() -> Vec<(&'static str, Kind)> {
+    of_update::<T, _>(T::COLUMNS.iter().copied())
+}
+
+/// The values that an update needs, in the same order.
+pub(crate) fn values_to_update<T: Table>(row: &T) -> Vec<Value> {
+    of_update::<T, _>(row.values().into_iter())
+}
+
+fn of_update<T: Table, V>(of_columns: impl Iterator<Item = V>) -> Vec<V> {
+    let needed = |(column, _): &(usize, V)| *column < T::KEYS || !is_fixed::<T>(*column);
+    of_columns.enumerate().filter(needed).map(|(_, own)| own).collect()
 }
 
 /// Values, each of its own type.

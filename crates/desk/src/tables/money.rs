@@ -27,6 +27,8 @@ impl Table for Payment {
         ("created_at", Kind::Int),
     ];
     const KEYS: usize = 1;
+    const FIXED: &'static [&'static str] =
+        &["reservation_id", "event_id", "user_id", "amount", "gateway", "created_at"];
 
     fn key_values(key: &PaymentId) -> Vec<Value> {
         id_values(*key)

@@ -22,6 +22,7 @@ impl Table for MovieTicket {
         ("reason", Kind::Text),
     ];
     const KEYS: usize = 1;
+    const FIXED: &'static [&'static str] = &["theater_name", "user_id", "movie_title", "price", "issued_at", "memo"];
 
     fn key_values(key: &MovieTicketId) -> Vec<Value> {
         id_values(*key)

@@ -79,6 +79,7 @@ impl Table for Delivery {
         ("body", Kind::Text),
     ];
     const KEYS: usize = 1;
+    const FIXED: &'static [&'static str] = &["webhook_id", "event_id", "kind", "made_at", "body"];
 
     fn key_values(key: &DeliveryId) -> Vec<Value> {
         id_values(*key)

@@ -18,8 +18,12 @@ use super::{Next, text};
 const AT_ONCE: usize = 64;
 /// New jobs that wait for their turn here; more are left for whoever finds them.
 const WAITING: usize = 256;
-/// How often the store is asked for jobs that nobody has, and the longest wait for new ones.
-const POLL: Duration = Duration::from_millis(50);
+/// How often the store is asked for jobs that nobody has, which were made elsewhere or are tried again: those of the till,
+/// and others. Where much is sold a look is dear, since it passes by what others are at work on.
+const POLL_TILL: Duration = Duration::from_millis(50);
+const POLL_OTHERS: Duration = Duration::from_millis(250);
+/// The longest wait for new ones.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// What jobs under way get when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 /// Whoever took a job has this long before somebody else may, unless it says that it is still at it. Short, so that
@@ -83,12 +87,13 @@ impl Jobs {
         let most = self.room.available_permits().max(1);
         let mut some = Vec::with_capacity(most);
         // Without a desk that makes any more there is nothing to hurry for.
-        let come = tokio::time::timeout(POLL, async { self.new.lock().await.recv_many(&mut some, most).await }).await;
+        let come =
+            tokio::time::timeout(LONGEST_WAIT, async { self.new.lock().await.recv_many(&mut some, most).await }).await;
         // What waited here for nearly as long as it was taken for is left for somebody else to find.
         let fresh = self.state.desk.now() + MARGIN;
         some.retain(|job| job.run_at > fresh);
         self.begin(some).await?;
-        Ok(if come == Ok(0) { Next::After(POLL) } else { Next::AtOnce })
+        Ok(if come == Ok(0) { Next::After(LONGEST_WAIT) } else { Next::AtOnce })
     }
 
     /// Takes up as many due jobs as there is room for and lets them run; waits for none of them.
@@ -98,7 +103,7 @@ impl Jobs {
         let free = i64::try_from(self.room.available_permits()).unwrap_or(0).max(1);
         let due = desk.due_jobs(self.duty, free).await.map_err(text)?;
         if due.is_empty() {
-            return Ok(Next::After(POLL));
+            return Ok(Next::After(if self.duty == Duty::Till { POLL_TILL } else { POLL_OTHERS }));
         }
         let taken = desk.run(TakeJobs { jobs: due, lease: LEASE }).await.map_err(text)?;
         self.begin(taken).await?;
