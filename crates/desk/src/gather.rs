@@ -2,9 +2,11 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
 
 use engine::command::{Command, Context, Decision, Stop};
 use engine::id::{EventId, UserId};
@@ -316,7 +318,7 @@ const MOST_TRIES: u32 = 50;
 
 /// Gathers for PostgreSQL until the queue closes; several of these share the queue. Who has it keeps it until the writes and
 /// the commit of the batch are sent: while the database executes these the next batch is loaded, and it is the larger for
-/// having waited so long, which makes each command of it cheaper.
+/// having waited so long, which makes each command of it cheaper. A batch that is tried again does not have the queue any more.
 pub(crate) async fn gather_postgres(address: Address, queue: Queue, shared: Arc<Shared>) {
     let mut session = None;
     loop {
@@ -344,13 +346,19 @@ async fn work_postgres(
 ) -> Result<Changed, StoreError> {
     let (mut tries, mut queue) = (0, Some(queue));
     loop {
-        let open = match session.take().filter(Session::is_open) {
-            Some(open) => open,
-            None => Session::open(address).await?,
+        let open = match (session.take().filter(Session::is_open), queue.take()) {
+            (Some(open), Some(queue)) => {
+                open.keep(queue);
+                open
+            }
+            (Some(open), None) => open,
+            (None, queue) => {
+                // Others may have a connection.
+                drop(queue);
+                Session::open(address).await?
+            }
         };
-        open.keep(queue.take());
-        let done = transact(&open, batch, shared).await;
-        open.release();
+        let done = transact_in_turn(&open, batch, shared).await;
         if open.is_open() {
             *session = Some(open);
         }
@@ -362,6 +370,24 @@ async fn work_postgres(
             }
             done => return done,
         }
+    }
+}
+
+/// A batch that takes longer, for a lock that another server has or a database that does not answer, keeps the others back no
+/// longer than this.
+const LONGEST_TURN: Duration = Duration::from_millis(100);
+
+async fn transact_in_turn(
+    session: &Session,
+    batch: &mut [Box<dyn Attempt>],
+    shared: &Shared,
+) -> Result<Changed, StoreError> {
+    let mut transacting = pin!(transact(session, batch, shared));
+    let in_time = tokio::time::timeout(LONGEST_TURN, &mut transacting).await;
+    session.release();
+    match in_time {
+        Ok(done) => done,
+        Err(_) => transacting.await,
     }
 }
 

@@ -104,7 +104,7 @@ pub struct DeskConfig {
     pub queue: usize,
     /// The most commands in a batch; 1 turns gathering off (to measure what it brings).
     pub batch: usize,
-    /// How many gatherers work at once (PostgreSQL; SQLite has one writer).
+    /// How many batches may be under way at once: one is worked, others are being written (PostgreSQL; SQLite has one writer).
     pub gatherers: usize,
     /// How many connections read.
     pub readers: usize,

@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::gather::QueueGuard;
 use crate::lookups::{Lookups, TableShape};
 use crate::store::{Lock, StoreError, Tx, Values};
-use crate::tables::{OutboxRow, Table, columns, columns_to_update, values_to_update};
+use crate::tables::{OutboxRow, Table, Update, columns};
 use crate::value::{Columns, IntoValue as _, Kind, Value};
 
 impl From<tokio_postgres::Error> for StoreError {
@@ -139,7 +139,7 @@ pub(crate) struct Session {
     on_tables: Mutex<HashMap<(&'static str, usize, &'static str), Statement>>,
     /// How many statements are being prepared, so that what they are for is not sent yet.
     preparing: AtomicUsize,
-    /// The queue, kept from others until a commit is sent.
+    /// The queue, where this is a gatherer's and its batch is worked.
     queue: Mutex<Option<QueueGuard>>,
 }
 
@@ -196,6 +196,11 @@ impl Address {
 
 impl Session {
     pub(crate) async fn open(address: &Address) -> Result<Self, StoreError> {
+        let opened = tokio::time::timeout(SILENCE, Self::connect(address)).await;
+        opened.unwrap_or_else(|_| Err(StoreError::Lost("the database does not answer".to_owned())))
+    }
+
+    async fn connect(address: &Address) -> Result<Self, StoreError> {
         let (client, connection) = address.config.connect(address.tls.clone()).await?;
         // Ends by itself when the client is dropped; its error shows at the next call.
         tokio::spawn(connection.map(drop));
@@ -211,13 +216,13 @@ impl Session {
     }
 
     /// Keeps the queue from others until a commit is sent.
-    pub(crate) fn keep(&self, queue: Option<QueueGuard>) {
-        *self.queue.lock() = queue;
+    pub(crate) fn keep(&self, queue: QueueGuard) {
+        *self.queue.lock() = Some(queue);
     }
 
-    /// Lets others have the queue.
+    /// Lets others have the queue, if it was kept.
     pub(crate) fn release(&self) {
-        self.keep(None);
+        *self.queue.lock() = None;
     }
 
     /// Commits. Once that is sent the database has the rest to do, and others can gather.
@@ -350,7 +355,8 @@ impl Tx for Session {
         if rows.is_empty() {
             return Ok(());
         }
-        let columns = columns_to_update::<T>();
+        let update = Update::of::<T>();
+        let columns = &update.columns;
         let statement = self.on_table((T::NAME, T::COLUMNS.len()), "update", || {
             let (key, fields) = columns.split_at(T::KEYS);
             let fields: Vec<String> = fields.iter().map(|(name, _)| format!("{name} = k.{name}")).collect();
@@ -358,12 +364,12 @@ impl Tx for Session {
                 "UPDATE {} AS t SET {} FROM {} AS k({}) WHERE {}",
                 T::NAME,
                 fields.join(", "),
-                unnest(&columns),
-                names(&columns),
+                unnest(columns),
+                names(columns),
                 same_key(key),
             )
         });
-        self.run(&statement.await?, &arrays(&columns, rows.iter().map(|row| values_to_update(*row)))).await.map(drop)
+        self.run(&statement.await?, &arrays(columns, rows.iter().map(|row| update.values(*row)))).await.map(drop)
     }
 
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {

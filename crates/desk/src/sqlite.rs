@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::gather::{Shared, torn};
 use crate::store::{Lock, StoreError, Tx, Values};
-use crate::tables::{OutboxRow, Table, columns, columns_to_update, values_to_update};
+use crate::tables::{OutboxRow, Table, Update, columns};
 use crate::value::{Columns, Kind, Value};
 
 /// The file in the data folder.
@@ -232,14 +232,15 @@ impl Tx for Writer {
     }
 
     async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
+        let update = Update::of::<T>();
         let sql = self.text::<T>("update", || {
-            let columns = columns_to_update::<T>();
-            let (key, fields) = (0..T::KEYS, T::KEYS..columns.len());
-            format!("UPDATE {} SET {} WHERE {}", T::NAME, equal(&columns, fields, ", "), equal(&columns, key, " AND "))
+            let (columns, key) = (&update.columns, 0..T::KEYS);
+            let fields = T::KEYS..columns.len();
+            format!("UPDATE {} SET {} WHERE {}", T::NAME, equal(columns, fields, ", "), equal(columns, key, " AND "))
         });
         #[cfg(debug_assertions)]
         self.check_fixed(rows).await?;
-        self.each(&sql, rows.iter().map(|row| values_to_update(*row)))
+        self.each(&sql, rows.iter().map(|row| update.values(*row)))
     }
 
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {
@@ -299,8 +300,8 @@ impl Writer {
         for row in rows {
             let found = self.find::<T>(&[row.key()], Lock::None).await?;
             for (column, (is, was)) in row.values().iter().zip(found.iter().flat_map(T::values)).enumerate() {
-                let fixed = crate::tables::is_fixed::<T>(column);
-                assert!(!fixed || *is == was, "{} of {} changed", T::COLUMNS[column].0, T::NAME);
+                let name = T::COLUMNS[column].0;
+                assert!(*is == was || !T::FIXED.contains(&name), "{name} of {} changed", T::NAME);
             }
         }
         Ok(())

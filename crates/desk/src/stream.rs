@@ -65,6 +65,8 @@ impl Stream {
 pub struct Page {
     /// In order; at least one.
     pub entries: Vec<Arc<Entry>>,
+    /// Whether there are others behind them already.
+    pub more: bool,
     /// Moves the cursor over them, in the command that does the work.
     pub advance: Advance,
 }
@@ -72,6 +74,7 @@ pub struct Page {
 impl Page {
     /// Leaves what comes after the first so many entries, at least one, to the next page.
     pub fn cut(&mut self, most: usize) {
+        self.more |= most < self.entries.len();
         self.entries.truncate(most.max(1));
         self.advance.to = self.entries.last().map_or(self.advance.from, |last| last.position);
     }
@@ -163,7 +166,8 @@ impl Desk {
         let entries = self.stream_after(from, most).await.map_err(failed)?;
         let Some(last) = entries.last() else { return Ok(None) };
         let advance = Advance { name: consumer.to_owned(), holder, from, to: last.position };
-        Ok(Some(Page { entries, advance }))
+        let more = last.position < self.stream_end().await.map_err(failed)?;
+        Ok(Some(Page { entries, more, advance }))
     }
 }
 

@@ -170,8 +170,8 @@ async fn expire(desk: Desk) -> Result<Next, String> {
 
 /// Queues the messages that bookings call for.
 async fn tell_people(state: AppState) -> Result<Next, String> {
-    let pause = api::messages::follow(&state).await.map_err(text)?;
-    Ok(Next::After(pause.unwrap_or(FOLLOW_PULSE)))
+    let (more, pause) = api::messages::follow(&state).await.map_err(text)?;
+    Ok(Next::After(if more { pause } else { pause.max(FOLLOW_PULSE) }))
 }
 
 /// Queues what webhooks are to be told.

@@ -21,33 +21,32 @@ use crate::{clock, ids};
 
 /// How many entries of the stream are looked at at a time: most call for nothing.
 const PAGE: usize = 2_000;
-/// How many of them are worked at once, and after how many messages the rest is left to the next time.
-const PART: usize = 200;
+/// How many of them are worked at once.
+const AT_ONCE: usize = 200;
+/// After how many messages the rest is left to the next time.
+const MOST: usize = 200;
 /// How many people are reminded in one go.
 const REMIND_PAGE: usize = 200;
 
-/// Queues what the next part of the event stream calls for. Gives how long to wait before the next part; `None` where
-/// there is none yet.
+/// Queues what the next part of the event stream calls for. Gives whether there is more, and how long to wait before it.
 ///
 /// # Errors
 /// Where the store does not take it.
-pub async fn follow(state: &AppState) -> Result<Option<Duration>, Stopped> {
-    let Some(mut page) = state.desk.next_page("messages", PAGE).await? else { return Ok(None) };
-    let is_last = page.entries.len() < PAGE;
+pub async fn follow(state: &AppState) -> Result<(bool, Duration), Stopped> {
+    let Some(mut page) = state.desk.next_page("messages", PAGE).await? else { return Ok((false, Duration::ZERO)) };
     let (mut drafts, mut worked) = (Vec::new(), 0);
-    for part in page.entries.chunks(PART) {
+    for part in page.entries.chunks(AT_ONCE) {
         let called_for = try_join_all(part.iter().map(|entry| drafts_of(state, entry))).await;
         drafts.extend(called_for.map_err(|Unavailable(why)| Stopped::Unavailable(why))?.concat());
         worked += part.len();
-        if drafts.len() >= PART {
+        if drafts.len() >= MOST {
             break;
         }
     }
-    let is_last = is_last && worked == page.entries.len();
     page.cut(worked);
     let pause = state.settings.carriers.pause_after(drafts.len());
     state.desk.run(QueueMessages { advance: Some(page.advance), drafts }).await?;
-    Ok(if is_last && pause.is_zero() { None } else { Some(pause) })
+    Ok((page.more, pause))
 }
 
 /// Queues reminders for all who have bought, unless they come too late by now.

@@ -124,7 +124,8 @@ fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> f32 {
     read.filter(|quality| (0.0..=1.0).contains(quality)).unwrap_or(1.0)
 }
 
-/// Let in whoever shows this code. A ticket lets in once. For organizers and admins.
+/// Let in whoever shows this code, which is good for the minute it is shown in and for the next. A ticket lets in once. For
+/// organizers and admins.
 #[utoipa::path(
     post, path = "/api/tickets/verify", operation_id = "verify_ticket",
     security(("bearer" = [])),

@@ -11,18 +11,17 @@ use engine::webhooks::{NewDelivery, QueueDeliveries, Webhook};
 use crate::state::AppState;
 use crate::ticketing_pro::announce;
 
-/// How many entries of the stream are worked off at a time.
+/// How many entries of the stream are looked at at a time.
 const PAGE: usize = 2_000;
 /// After how many deliveries the rest is left to the next time.
 const MOST: usize = 1_000;
 
-/// Queues what the next part of the event stream has to tell. Gives whether there may be more at once.
+/// Queues what the next part of the event stream has to tell. Gives whether there is more.
 ///
 /// # Errors
 /// Where the store does not take it.
 pub async fn follow(state: &AppState) -> Result<bool, Stopped> {
     let Some(mut page) = state.desk.next_page("webhooks", PAGE).await? else { return Ok(false) };
-    let is_full = page.entries.len() == PAGE;
     let failed = |Unavailable(why)| Stopped::Unavailable(why);
     let webhooks = state.desk.webhooks(None).await.map_err(failed)?;
     let roles = roles(state, &webhooks).await.map_err(failed)?;
@@ -41,10 +40,9 @@ pub async fn follow(state: &AppState) -> Result<bool, Stopped> {
             |own: &Webhook| NewDelivery { webhook: own.id, event: event.id, kind: told.kind, body: told.body.clone() };
         new.extend(webhooks.iter().filter(wants).map(delivery));
     }
-    let more = is_full || worked < page.entries.len();
     page.cut(worked);
     state.desk.run(QueueDeliveries { advance: page.advance, new }).await?;
-    Ok(more)
+    Ok(page.more)
 }
 
 /// What the owners of webhooks may do today.

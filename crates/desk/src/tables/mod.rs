@@ -29,8 +29,8 @@ pub(crate) trait Table: Sized + Send {
     const COLUMNS: &'static [(&'static str, Kind)];
     /// How many columns the key has.
     const KEYS: usize;
-    /// Those besides the key that stay as they were first written. They are not written again: a database would put a row
-    /// anew into every index over what is written, whether or not it is another value.
+    /// Those besides the key that stay as they were first written. They are not written again: SQLite would put a row anew
+    /// into every index over what is written, whether or not it is another value.
     const FIXED: &'static [&'static str] = &[];
 
     fn key_values(key: &Self::Key) -> Vec<Value>;
@@ -45,24 +45,29 @@ pub(crate) fn columns<T: Table>(prefix: &str) -> String {
     names.join(", ")
 }
 
-/// Whether a column is never written again: it is of the key, or fixed.
-pub(crate) fn is_fixed<T: Table>(column: usize) -> bool {
-    column < T::KEYS || T::FIXED.contains(&T::COLUMNS[column].0)
+/// What an update of a table needs: the columns of the key, then those that may change.
+pub(crate) struct Update {
+    /// Of all columns, whether it is one of these.
+    needed: Vec<bool>,
+    /// These.
+    pub columns: Vec<(&'static str, Kind)>,
 }
 
-/// The columns that an update needs: those of the key, then those that may change.
-pub(crate) fn columns_to_update<T: Table>() -> Vec<(&'static str, Kind)> {
-    of_update::<T, _>(T::COLUMNS.iter().copied())
+impl Update {
+    pub(crate) fn of<T: Table>() -> Self {
+        let needed: Vec<bool> = T::COLUMNS.iter().map(|(name, _)| !T::FIXED.contains(name)).collect();
+        let columns = picked(&needed, T::COLUMNS.iter().copied());
+        Self { needed, columns }
+    }
+
+    /// The values of a row in the same order.
+    pub(crate) fn values<T: Table>(&self, row: &T) -> Vec<Value> {
+        picked(&self.needed, row.values().into_iter())
+    }
 }
 
-/// The values that an update needs, in the same order.
-pub(crate) fn values_to_update<T: Table>(row: &T) -> Vec<Value> {
-    of_update::<T, _>(row.values().into_iter())
-}
-
-fn of_update<T: Table, V>(of_columns: impl Iterator<Item = V>) -> Vec<V> {
-    let needed = |(column, _): &(usize, V)| *column < T::KEYS || !is_fixed::<T>(*column);
-    of_columns.enumerate().filter(needed).map(|(_, own)| own).collect()
+fn picked<V>(needed: &[bool], of: impl Iterator<Item = V>) -> Vec<V> {
+    of.zip(needed).filter_map(|(own, needed)| needed.then_some(own)).collect()
 }
 
 /// Values, each of its own type.
@@ -74,4 +79,25 @@ pub(crate) use values;
 fn id_values(id: impl Into<u128>) -> Vec<Value> {
     let raw: u128 = id.into();
     vec![raw.value()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names_what_is_there<T: Table>() {
+        let there = |name: &&str| T::COLUMNS[T::KEYS..].iter().any(|(column, _)| column == name);
+        assert!(!T::FIXED.is_empty() && T::FIXED.iter().all(there), "{}", T::NAME);
+    }
+
+    #[test]
+    fn what_is_fixed_is_a_column_beside_the_key() {
+        names_what_is_there::<engine::holds::Reservation>();
+        names_what_is_there::<engine::seats::Stock>();
+        names_what_is_there::<engine::payments::Payment>();
+        names_what_is_there::<engine::jobs::Job>();
+        names_what_is_there::<engine::messages::Message>();
+        names_what_is_there::<engine::webhooks::Delivery>();
+        names_what_is_there::<engine::movie::MovieTicket>();
+    }
 }
