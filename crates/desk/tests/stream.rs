@@ -203,6 +203,35 @@ async fn a_slow_listener_is_told_that_it_missed_some() {
     desk.close().await;
 }
 
+/// Of a shared database: somebody else has locked an event.
+#[tokio::test]
+async fn a_lock_on_one_event_holds_up_no_other() {
+    let store = Store::fresh().await;
+    let desk = store.desk(8).await;
+    let (locked, other) = (event(&desk, 10, 0).await, event(&desk, 10, 0).await);
+    let Some(database) = store.shared() else { return };
+    // Each gatherer has its connection by then.
+    for seat in 1..=6 {
+        hold(&desk, &other, UserId(2), seat).await;
+    }
+    let stranger = connected(database).await;
+    let lock = format!("BEGIN; SELECT id FROM events WHERE id = decode('{:032x}', 'hex') FOR UPDATE", locked.id.0);
+    stranger.batch_execute(&lock).await.expect("it locks");
+    let waiting = tokio::spawn({
+        let (desk, locked) = (desk.clone(), locked.clone());
+        async move { hold(&desk, &locked, UserId(1), 0).await }
+    });
+    let stuck = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('tuple', 'transactionid')";
+    until(|| async { stranger.query_one(stuck, &[]).await.expect("it is read").get::<_, i64>(0) > 0 }).await;
+    // A lock is waited for twice as long.
+    let free = tokio::time::timeout(Duration::from_secs(5), hold(&desk, &other, UserId(2), 0)).await;
+    assert_eq!(free.expect("it does not wait").event, other.id);
+    assert!(!waiting.is_finished());
+    stranger.batch_execute("ROLLBACK").await.expect("it ends");
+    assert_eq!(waiting.await.expect("it does not panic").event, locked.id);
+    desk.close().await;
+}
+
 /// Several nodes at one cursor: each entry is worked off once, and a restart goes on where it was.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_works_everything_off_once() {
