@@ -346,18 +346,17 @@ async fn work_postgres(
 ) -> Result<Changed, StoreError> {
     let (mut tries, mut queue) = (0, Some(queue));
     loop {
-        let open = match (session.take().filter(Session::is_open), queue.take()) {
-            (Some(open), Some(queue)) => {
-                open.keep(queue);
-                open
-            }
-            (Some(open), None) => open,
-            (None, queue) => {
+        let open = match session.take().filter(Session::is_open) {
+            Some(open) => open,
+            None => {
                 // Others may have a connection.
-                drop(queue);
+                queue = None;
                 Session::open(address).await?
             }
         };
+        if let Some(queue) = queue.take() {
+            open.keep(queue);
+        }
         let done = transact_in_turn(&open, batch, shared).await;
         if open.is_open() {
             *session = Some(open);
