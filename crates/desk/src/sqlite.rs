@@ -232,6 +232,9 @@ impl Tx for Writer {
     }
 
     async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let update = Update::of::<T>();
         let sql = self.text::<T>("update", || {
             let (columns, key) = (&update.columns, 0..T::KEYS);
