@@ -63,32 +63,13 @@ impl ToSql for Value {
     to_sql_checked!();
 }
 
-type Param = Box<dyn ToSql + Sync + Send>;
-
-/// The values of one column as an array.
-fn array(kind: Kind, values: impl Iterator<Item = Value>) -> Param {
-    match kind {
-        Kind::Int => {
-            Box::new(values.map(|value| if let Value::Int(v) = value { Some(v) } else { None }).collect::<Vec<_>>())
-        }
-        Kind::Text => {
-            Box::new(values.map(|value| if let Value::Text(v) = value { Some(v) } else { None }).collect::<Vec<_>>())
-        }
-        Kind::Bytes => Box::new(
-            values.map(|value| if let Value::Bytes(v) = value { Some(v.into_vec()) } else { None }).collect::<Vec<_>>(),
-        ),
-    }
-}
-
 /// Rows of values turned into an array a column.
-fn arrays(kinds: &[(&'static str, Kind)], rows: impl Iterator<Item = Values>) -> Vec<Param> {
-    let mut by_column: Vec<Vec<Value>> = kinds.iter().map(|_| Vec::new()).collect();
+fn arrays(columns: usize, rows: impl ExactSizeIterator<Item = Values>) -> Vec<Values> {
+    let mut by_column: Vec<Values> = (0..columns).map(|_| Vec::with_capacity(rows.len())).collect();
     for row in rows {
-        for (column, value) in by_column.iter_mut().zip(row) {
-            column.push(value);
-        }
+        by_column.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
     }
-    kinds.iter().zip(by_column).map(|((_, kind), column)| array(*kind, column.into_iter())).collect()
+    by_column
 }
 
 /// `unnest($1::bigint[], …)` over the first columns of a table.
@@ -204,11 +185,12 @@ impl Session {
         let (client, connection) = address.config.connect(address.tls.clone()).await?;
         // Ends by itself when the client is dropped; its error shows at the next call.
         tokio::spawn(connection.map(drop));
-        // Loads are by key: without statistics the planner would take a small table for a reason to scan it.
+        // Loads are by key: without statistics the planner would take a small table for a reason to scan it. What is switched
+        // off counts as so dear that the planner would have a statement compiled that needs it.
         client
             .batch_execute(
                 "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
-                 SET plan_cache_mode = force_generic_plan; SET lock_timeout = '10s'",
+                 SET plan_cache_mode = force_generic_plan; SET jit = off; SET lock_timeout = '10s'",
             )
             .await?;
         let (statements, on_tables) = (Mutex::default(), Mutex::default());
@@ -292,13 +274,13 @@ impl Session {
                 same_key(key),
             )
         });
-        let rows = self.run(&statement.await?, &arrays(key, keys.into_iter())).await?;
+        let rows = self.run(&statement.await?, &arrays(key.len(), keys.into_iter())).await?;
         let kinds = || std::iter::once(Kind::Int).chain(table.columns.iter().map(|(_, kind)| *kind));
         rows.iter().map(|row| read_row(row, kinds())).collect()
     }
 
-    async fn run(&self, statement: &Statement, params: &[Param]) -> Result<Vec<Row>, StoreError> {
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param.as_ref() as _).collect();
+    async fn run(&self, statement: &Statement, arrays: &[Values]) -> Result<Vec<Row>, StoreError> {
+        let params: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| array as _).collect();
         Ok(self.client.query(statement, &params).await?)
     }
 }
@@ -328,7 +310,7 @@ impl Tx for Session {
                 order.join(", "),
             )
         });
-        let rows = self.run(&statement.await?, &arrays(key, keys.iter().map(T::key_values))).await?;
+        let rows = self.run(&statement.await?, &arrays(key.len(), keys.iter().map(T::key_values))).await?;
         let kinds = || T::COLUMNS.iter().map(|(_, kind)| *kind);
         let read = |row: &Row| Ok(T::read(&mut Columns::new(read_row(row, kinds())?))?);
         rows.iter().map(read).collect()
@@ -348,7 +330,7 @@ impl Tx for Session {
         let statement = self.on_table((T::NAME, T::COLUMNS.len()), "insert", || {
             format!("INSERT INTO {} ({}) SELECT * FROM {}", T::NAME, columns::<T>(""), unnest(T::COLUMNS))
         });
-        self.run(&statement.await?, &arrays(T::COLUMNS, rows.iter().map(|row| row.values()))).await.map(drop)
+        self.run(&statement.await?, &arrays(T::COLUMNS.len(), rows.iter().map(|row| row.values()))).await.map(drop)
     }
 
     async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
@@ -369,7 +351,7 @@ impl Tx for Session {
                 same_key(key),
             )
         });
-        self.run(&statement.await?, &arrays(columns, rows.iter().map(|row| update.values(*row)))).await.map(drop)
+        self.run(&statement.await?, &arrays(columns.len(), rows.iter().map(|row| update.values(*row)))).await.map(drop)
     }
 
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {
@@ -381,7 +363,7 @@ impl Tx for Session {
             let (keys, names, same) = (unnest(key), names(key), same_key(key));
             format!("DELETE FROM {} AS t USING {keys} AS k({names}) WHERE {same}", T::NAME)
         });
-        self.run(&statement.await?, &arrays(key, keys.iter().map(T::key_values))).await.map(drop)
+        self.run(&statement.await?, &arrays(key.len(), keys.iter().map(T::key_values))).await.map(drop)
     }
 
     async fn change(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
@@ -399,7 +381,7 @@ impl Tx for Session {
         let statement = self.on_table(("outbox", kinds.len()), "insert", || {
             format!("INSERT INTO outbox ({}) SELECT * FROM {}", names(kinds), unnest(kinds))
         });
-        self.run(&statement.await?, &arrays(kinds, rows.iter().map(OutboxRow::values))).await?;
+        self.run(&statement.await?, &arrays(kinds.len(), rows.iter().map(OutboxRow::values))).await?;
         // Another transaction may have drawn an earlier position and not committed it: the follower knows.
         Ok(None)
     }
