@@ -1,7 +1,8 @@
 //! Which web front ends browsers may call from (CORS).
 
 use std::convert::Infallible;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -10,9 +11,9 @@ use futures_util::future::Either;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION, ORIGIN, RETRY_AFTER, VARY};
 use http::{HeaderName, HeaderValue, Method};
 use tower::{Layer, Service};
-use tower_http::cors::{AllowHeaders, AllowOrigin, Cors, CorsLayer, ResponseFuture};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ResponseFuture};
 
-use crate::around::{AroundLayer, Surrounded, Surrounding};
+use crate::around::{AroundLayer, Surrounding};
 
 /// How long a browser may remember what it was allowed.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -34,12 +35,13 @@ pub(crate) fn layer(front_ends: &[String]) -> Option<BrowserLayer> {
         .expose_headers(told.collect::<Vec<_>>())
         .allow_credentials(true)
         .max_age(REMEMBERED);
-    Some(BrowserLayer(layer))
+    Some(BrowserLayer(Arc::new(layer)))
 }
 
-/// Who says nothing of an origin asks for nothing: the layer of CORS takes a thirtieth of what a hold costs.
+/// Who says nothing of an origin asks for nothing: the layer of CORS takes a thirtieth of what a hold costs. It is shared, since
+/// every request gets services of its own.
 #[derive(Clone)]
-pub(crate) struct BrowserLayer(CorsLayer);
+pub(crate) struct BrowserLayer(Arc<CorsLayer>);
 
 /// What remains of it for them: a cache must not give what they got to who has an origin.
 type Varied = fn(Response) -> Response;
@@ -49,20 +51,19 @@ fn varied(mut response: Response) -> Response {
     response
 }
 
-impl<S: Clone> Layer<S> for BrowserLayer {
+impl<S> Layer<S> for BrowserLayer {
     type Service = Browsers<S>;
 
     fn layer(&self, inner: S) -> Browsers<S> {
-        let plain = AroundLayer(varied as Varied).layer(inner.clone());
-        Browsers { cors: self.0.layer(inner), plain }
+        Browsers { cors: self.0.clone(), inner }
     }
 }
 
 /// A service that answers browsers, and others.
 #[derive(Clone)]
 pub(crate) struct Browsers<S> {
-    cors: Cors<S>,
-    plain: Surrounded<Varied, S>,
+    cors: Arc<CorsLayer>,
+    inner: S,
 }
 
 impl<S> Service<Request> for Browsers<S>
@@ -74,15 +75,14 @@ where
     type Future = Either<ResponseFuture<S::Future>, Surrounding<Varied, S::Future>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        ready!(self.cors.poll_ready(cx))?;
-        self.plain.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
         if request.headers().contains_key(ORIGIN) {
-            Either::Left(self.cors.call(request))
+            Either::Left(self.cors.layer(&mut self.inner).call(request))
         } else {
-            Either::Right(self.plain.call(request))
+            Either::Right(AroundLayer(varied as Varied).layer(&mut self.inner).call(request))
         }
     }
 }

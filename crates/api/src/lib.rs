@@ -60,7 +60,6 @@ pub mod tokens;
 pub mod webhooks;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 
 use around::AroundLayer;
 pub use dialects::Dialect;
@@ -90,10 +89,10 @@ pub fn router_of(dialect: Dialect, state: AppState) -> Router {
 
 /// The layers around everything. Each call of `layer` costs every request a box, so they are laid on together.
 fn dressed(router: Router<AppState>, state: AppState) -> Router {
-    let (observed, limited) = (AroundLayer(Observe(state.clone())), DefaultBodyLimit::max(body::MOST_BYTES));
+    let observed = AroundLayer(Observe(state.clone()));
     let dressed = match cors::layer(&state.settings.front_ends) {
-        Some(cors) => router.layer((observed, cors, limited)),
-        None => router.layer((observed, limited)),
+        Some(cors) => router.layer((observed, cors)),
+        None => router.layer(observed),
     };
     dressed.with_state(state)
 }
