@@ -94,6 +94,12 @@ impl<R> Decision<R> {
         self
     }
 
+    /// The same changes and facts, with another reply.
+    #[must_use]
+    pub fn replying<T>(self, reply: T) -> Decision<T> {
+        Decision { reply, changes: self.changes, facts: self.facts }
+    }
+
     /// Adds a fact.
     #[must_use]
     pub fn fact(mut self, fact: Fact) -> Self {

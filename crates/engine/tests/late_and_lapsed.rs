@@ -3,8 +3,9 @@
 mod stage;
 
 use engine::catalogue::CancelEvent;
-use engine::command::Fact;
+use engine::command::{Command as _, Context, Fact, Stop};
 use engine::holds::{CancelReservation, Canceller, ExpireReservation, HoldRules, HoldSeats, Standing, Tender};
+use engine::id::Mint;
 use engine::jobs::{Errand, FinishJobs, PutOffJobs, TakeJobs};
 use engine::money::Won;
 use engine::payments::{
@@ -14,6 +15,7 @@ use engine::payments::{
 use engine::refusal::Refusal;
 use engine::time::Span;
 use engine::wallet::{Account, PayFromWallet, WalletPayment};
+use engine::world::{Key, World};
 use stage::{HOLD, Stage, TOTAL, WALLET, billing};
 
 fn seats_of(stage: &Stage, seats: &[u32]) -> HoldSeats {
@@ -163,6 +165,40 @@ fn nothing_is_taken_for_an_event_that_was_called_off() {
 }
 
 #[test]
+fn what_a_charge_takes_too_late_for_its_seats_goes_back_at_once() {
+    let mut stage = Stage::new();
+    stage.hold();
+    stage.open();
+    stage.wait(HOLD);
+    stage.done(&stage.hold_by(stage.other));
+    let charged = stage.done(&stage.charge(stage.buyer, SandboxOutcome::Approve));
+    assert!(matches!(charged.state, PaymentState::Succeeded { refund: Refund::Requested, .. }), "as it is answered");
+    assert_eq!(stage.store.payment(stage.payment), Some(&charged), "and as it is");
+    let confirm = ConfirmReservation { user: stage.buyer, reservation: stage.reservation, payment: stage.payment };
+    assert_eq!(
+        stage.done(&confirm),
+        Settlement::Returned(Refusal::ReservationLapsed),
+        "the buyer is told of the refund"
+    );
+}
+
+/// Everybody locks a reservation before its payment: who does it the other way round waits for a deadlock to be found.
+#[test]
+fn a_charge_knows_the_reservation_before_it_has_read_the_payment() {
+    let mut stage = Stage::new();
+    stage.hold();
+    stage.open();
+    let mut cx = Context { now: stage.now, mint: Mint::new(stage.now, 1) };
+    let charge = stage.charge(stage.buyer, SandboxOutcome::Approve);
+    match charge.decide(&World::default(), &mut cx) {
+        Err(Stop::Missing(keys)) => {
+            assert_eq!(keys, [Key::Reservation(stage.reservation), Key::Payment(stage.payment)]);
+        }
+        decided => panic!("{decided:?}"),
+    }
+}
+
+#[test]
 fn what_was_taken_before_the_event_was_called_off_goes_back_and_it_is_said_why() {
     let mut stage = Stage::new();
     stage.hold();
@@ -170,7 +206,7 @@ fn what_was_taken_before_the_event_was_called_off_goes_back_and_it_is_said_why()
     stage.take();
     call_off(&mut stage);
     let payment = stage.done(&stage.open_by(stage.buyer)).id;
-    stage.take();
+    stage.done(&stage.charge(stage.buyer, SandboxOutcome::Approve));
     let confirm = ConfirmReservation { user: stage.buyer, reservation: stage.reservation, payment };
     assert_eq!(stage.done(&confirm), Settlement::Returned(Refusal::EventNotOnSale));
     let payment = stage.store.payment(payment).expect("it stays");
@@ -199,7 +235,6 @@ fn the_second_of_two_payments_goes_back() {
     let second = stage.open();
     assert_ne!(first.id, second.id);
     // The bank was faster than the cancellation, and the buyer paid the second one too.
-    stage.take();
     stage.payment = first.id;
     stage.done(&stage.news(Stage::success()));
     stage.payment = second.id;
@@ -280,6 +315,7 @@ fn what_costs_nothing_is_paid_by_asking_and_moves_no_money() {
     stage.reservation = stage.done(&seats_of(&stage, &[0])).remove(0).id;
     let open = OpenPayment { amount: Won::ZERO, gateway: Gateway::Stripe, ..stage.open_by(stage.buyer) };
     let (reservation, payment) = (stage.reservation, stage.done(&open).id);
+    assert_eq!(stage.done(&open).id, payment, "asked for again it is the same");
     let settled = stage.done(&ConfirmReservation { user: stage.buyer, reservation, payment });
     assert!(matches!(settled, Settlement::Confirmed(_)));
     assert_eq!(stage.store.transfers().count(), transfers);
@@ -411,7 +447,8 @@ fn a_job_is_taken_by_one_and_comes_up_again_until_it_is_done() {
     let mut stage = Stage::new();
     stage.hold();
     stage.open();
-    stage.take();
+    stage.done(&stage.charge(stage.buyer, SandboxOutcome::Approve));
+    stage.done(&CancelReservation { reservation: stage.reservation, by: Canceller::House });
     let jobs: Vec<_> = stage.store.jobs().map(|job| job.id).collect();
     let take = TakeJobs { jobs: jobs.clone(), lease: Span(10) };
     assert_eq!(stage.done(&take).len(), 1);

@@ -172,8 +172,9 @@ impl Model {
             (Card::Open, SandboxOutcome::Challenge) => Card::Challenged,
             (Card::Challenged, SandboxOutcome::Challenge) => Card::Taken,
             (Card::Open | Card::Challenged, SandboxOutcome::Decline) => Card::Open,
-            (done, _) => done,
+            (Card::Taken | Card::Returning | Card::Stuck | Card::Returned, _) => return Ok(()),
         };
+        self.settle(card);
         Ok(())
     }
 
@@ -280,6 +281,7 @@ impl Model {
         }
         match self.cards[card].1 {
             Card::Taken => return Ok(self.settle(card)),
+            Card::Returning | Card::Stuck | Card::Returned if own.held(self.now).is_err() => return Ok(false),
             _ => own.held(self.now)?,
         }
         Err(if self.cards[card].1 == Card::Canceled { Refusal::PaymentCanceled } else { Refusal::PaymentIncomplete })

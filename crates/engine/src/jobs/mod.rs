@@ -12,7 +12,8 @@ use crate::world::{Change, Key, Row, World};
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Errand {
-    /// Tell the server, as the sandbox gateway, what became of a payment: a signed webhook.
+    /// Tell the server, as the sandbox gateway, what became of a payment: a signed webhook. Left by programs of before, which
+    /// did not act on it at once.
     SandboxWebhook(PaymentId, News),
     /// Give a card payment back through its gateway.
     Refund(PaymentId),

@@ -1,7 +1,7 @@
-use super::{Gateway, News, Payment, PaymentState, Step, record_success};
+use super::{Gateway, Payment, PaymentState, Step, succeed};
 use crate::command::{Command, Context, Decision, Verdict};
+use crate::holds::keys_of;
 use crate::id::{PaymentId, UserId};
-use crate::jobs::{Errand, Job};
 use crate::refusal::Refusal;
 use crate::world::{Key, Row, World};
 
@@ -16,7 +16,8 @@ pub enum SandboxOutcome {
     Challenge,
 }
 
-/// The built-in gateway: takes the money of a payment, as a bank would, and sends word by a webhook.
+/// The built-in gateway: takes the money of a payment, as a bank would. Its word of that need not travel, so it is acted on
+/// at once, as that of another gateway is when it comes.
 #[derive(Debug, Clone)]
 pub struct ChargeSandbox {
     /// Who pays.
@@ -34,7 +35,8 @@ impl Command for ChargeSandbox {
     const NAME: &'static str = "ChargeSandbox";
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Payment> {
-        world.need([Key::Payment(self.payment)])?;
+        // Both together, in the order in which everybody else locks them.
+        world.need([Key::Reservation(Payment::first_for(self.payment)), Key::Payment(self.payment)])?;
         let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentUnknown)?;
         if payment.user != self.user {
             return Err(Refusal::NotYours.into());
@@ -48,25 +50,17 @@ impl Command for ChargeSandbox {
         if payment.gateway != Gateway::Sandbox {
             return Err(Refusal::PaymentMismatch.into());
         }
-        world.need([Key::Event(payment.event)])?;
+        // And all that settling looks at with them: each time something is missing costs another journey to the store.
+        let held = world.reservations.get(&payment.reservation).map(keys_of).into_iter().flatten();
+        world.need([Key::Event(payment.event), Key::Reservation(payment.reservation)].into_iter().chain(held))?;
         world.events.get(&payment.event).ok_or(Refusal::EventUnknown)?.takes_payments()?;
-        Ok(match (self.outcome, step) {
+        match (self.outcome, step) {
             (SandboxOutcome::Approve, _) | (SandboxOutcome::Challenge, Step::Action | Step::Processing) => {
-                self.approve(payment, cx)
+                succeed(payment, &self.method, world, cx)
             }
-            (SandboxOutcome::Challenge, Step::Method) => step_to(payment, Step::Action),
-            // No word is sent of it: it could only undo the proof that was asked for the next card meanwhile.
-            (SandboxOutcome::Decline, _) => step_to(payment, Step::Method),
-        })
-    }
-}
-
-impl ChargeSandbox {
-    fn approve(&self, payment: &Payment, cx: &mut Context) -> Decision<Payment> {
-        let (paid, money) = record_success(payment, &self.method, cx);
-        let news = News::Succeeded { method: self.method.clone() };
-        let told = Job::new(cx, Errand::SandboxWebhook(payment.id, news));
-        Decision::new(paid.clone()).put(Row::Payment(paid)).change(money).put(Row::Job(told))
+            (SandboxOutcome::Challenge, Step::Method) => Ok(step_to(payment, Step::Action)),
+            (SandboxOutcome::Decline, _) => Ok(step_to(payment, Step::Method)),
+        }
     }
 }
 

@@ -48,11 +48,11 @@ impl Command for ConfirmReservation {
         if payment.holds_money() {
             return settle(payment, reservation, world, cx);
         }
-        reservation.held_at(cx.now)?;
-        Err(match payment.state {
-            PaymentState::Canceled { .. } => Refusal::PaymentCanceled,
-            _ => Refusal::PaymentIncomplete,
+        match (reservation.held_at(cx.now), &payment.state) {
+            (Err(why), PaymentState::Succeeded { .. }) => Ok(Decision::new(Settlement::Returned(why))),
+            (Err(why), _) => Err(why.into()),
+            (Ok(_), PaymentState::Canceled { .. }) => Err(Refusal::PaymentCanceled.into()),
+            (Ok(_), _) => Err(Refusal::PaymentIncomplete.into()),
         }
-        .into())
     }
 }

@@ -1,8 +1,7 @@
-use super::{Gateway, News, Payment, PaymentState, Refund, Step};
-use crate::command::{Command, Context, Decision, Verdict};
-use crate::holds::Reservation;
+use super::{Gateway, Payment, PaymentState, Step, succeed};
+use crate::command::{Command, Context, Decision, Stop, Verdict};
+use crate::holds::{Reservation, Standing, Tender};
 use crate::id::{ReservationId, UserId};
-use crate::jobs::{Errand, Job};
 use crate::money::Won;
 use crate::refusal::Refusal;
 use crate::world::{Key, Row, World};
@@ -34,6 +33,9 @@ impl Command for OpenPayment {
         world.need([Key::Reservation(self.reservation)])?;
         let reservation = world.reservations.get(&self.reservation).ok_or(Refusal::ReservationUnknown)?;
         reservation.owned_by(self.user)?;
+        if let Some(payment) = self.free(reservation, world)? {
+            return Ok(Decision::new(payment));
+        }
         reservation.held_at(cx.now)?;
         if reservation.total != self.amount {
             return Err(Refusal::TotalDiffers { expected: reservation.total.0 }.into());
@@ -50,24 +52,32 @@ impl Command for OpenPayment {
             return Ok(Decision::new(payment.clone()));
         }
         let payment = self.payment(reservation, cx);
+        if payment.amount == Won::ZERO {
+            // It is paid by asking for it: no gateway takes a payment of zero.
+            return succeed(&payment, FREE, world, cx);
+        }
         let marked = Reservation { payment: Some(payment.id), ..reservation.clone() };
-        // What costs nothing is confirmed the way everything is: by word of the payment.
-        let news = News::Succeeded { method: FREE.to_owned() };
-        let told = (payment.amount == Won::ZERO).then(|| Job::new(cx, Errand::SandboxWebhook(payment.id, news)));
-        Ok(Decision::new(payment.clone())
-            .put(Row::Payment(payment))
-            .put(Row::Reservation(marked))
-            .put_all(told.map(Row::Job)))
+        Ok(Decision::new(payment.clone()).put(Row::Payment(payment)).put(Row::Reservation(marked)))
     }
 }
 
 impl OpenPayment {
+    /// What costs nothing is confirmed by being opened: the payment that did it, where this asks for it again.
+    fn free(&self, reservation: &Reservation, world: &World) -> Result<Option<Payment>, Stop> {
+        match reservation.standing {
+            Standing::Confirmed { tender: Tender::Card(id), .. }
+                if [self.amount, reservation.total] == [Won::ZERO; 2] =>
+            {
+                world.need([Key::Payment(id)])?;
+                Ok(world.payments.get(&id).cloned())
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn payment(&self, reservation: &Reservation, cx: &mut Context) -> Payment {
-        // What costs nothing is paid by asking for it: no gateway takes a payment of zero.
-        let free = || PaymentState::Succeeded { at: cx.now, method: FREE.to_owned(), refund: Refund::None };
-        let state = if reservation.total == Won::ZERO { free() } else { PaymentState::Open(Step::Method) };
         Payment {
-            id: cx.mint.id(),
+            id: if reservation.payment.is_none() { Payment::first_of(reservation.id) } else { cx.mint.id() },
             reservation: reservation.id,
             event: reservation.event,
             user: self.user,
@@ -75,7 +85,7 @@ impl OpenPayment {
             gateway: if reservation.total == Won::ZERO { Gateway::Sandbox } else { self.gateway },
             reference: None,
             client_secret: self.client_secret.clone(),
-            state,
+            state: PaymentState::Open(Step::Method),
             created_at: cx.now,
         }
     }

@@ -1,4 +1,6 @@
-use super::{GatewayEvent, News, Payment, PaymentState, Step, leave, record_refund, record_success, settle, take_back};
+use super::{
+    GatewayEvent, News, Payment, PaymentState, Step, leave, record_refund, record_success, succeed, take_back,
+};
 use crate::command::{Command, Context, Decision, Verdict};
 use crate::holds::{Standing, Tender, end};
 use crate::id::{PaymentId, ReservationId};
@@ -33,7 +35,7 @@ impl Command for ReceiveNews {
         let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentUnknown)?;
         let received = GatewayEvent { id: self.event.clone(), received_at: cx.now };
         let decision = match &self.news {
-            News::Succeeded { method } => succeeded(payment, method, world, cx)?,
+            News::Succeeded { method } => succeed(payment, method, world, cx)?.replying(()),
             News::Refunded => refunded(payment, world, cx)?,
             News::RefundFailed => Decision::new(()).change(take_back(payment, cx)),
             News::Failed => step(payment, Step::Method),
@@ -43,18 +45,6 @@ impl Command for ReceiveNews {
         };
         Ok(decision.put(Row::GatewayEvent(received)))
     }
-}
-
-fn succeeded(payment: &Payment, method: &str, world: &World, cx: &mut Context) -> Verdict<()> {
-    world.need([Key::Reservation(payment.reservation)])?;
-    let reservation = world.reservations.get(&payment.reservation).ok_or(Refusal::ReservationUnknown)?;
-    let known = matches!(payment.state, PaymentState::Succeeded { .. });
-    let (paid, money) = if known { (payment.clone(), Vec::new()) } else { record_success(payment, method, cx) };
-    let settled = settle(&paid, reservation, world, cx)?;
-    // Settling may put the payment once more: what comes later counts.
-    let row = (!known).then_some(Row::Payment(paid));
-    let decision = Decision::new(()).put_all(row).change(money).change(settled.changes);
-    Ok(Decision { facts: settled.facts, ..decision })
 }
 
 /// The money is back with the buyer: the reservation it paid for ends.

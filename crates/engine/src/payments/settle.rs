@@ -18,6 +18,24 @@ pub(crate) fn record_success(payment: &Payment, method: &str, cx: &mut Context) 
     (paid, taken.into_iter().collect())
 }
 
+/// Acts on a gateway's word that it has the money of a payment: notes it, unless that is known, and settles. Gives the payment
+/// as it is then.
+pub(crate) fn succeed(payment: &Payment, method: &str, world: &World, cx: &mut Context) -> Verdict<Payment> {
+    world.need([Key::Reservation(payment.reservation)])?;
+    let reservation = world.reservations.get(&payment.reservation).ok_or(Refusal::ReservationUnknown)?;
+    let known = matches!(payment.state, PaymentState::Succeeded { .. });
+    let (paid, money) = if known { (payment.clone(), Vec::new()) } else { record_success(payment, method, cx) };
+    let settled = settle(&paid, reservation, world, cx)?;
+    let after = match settled.reply {
+        Settlement::Returned(_) if paid.holds_money() => with_refund(&paid, Refund::Requested),
+        _ => paid.clone(),
+    };
+    // Settling may put the payment once more: what comes later counts.
+    let row = (!known).then_some(Row::Payment(paid));
+    let noted = Decision::new(after).put_all(row).change(money);
+    Ok(Decision { facts: settled.facts, ..noted.change(settled.changes) })
+}
+
 /// Gives a reservation to the payment that was taken for it, late or not; where it cannot have it, the
 /// money goes back. Doing it again changes nothing.
 pub(crate) fn settle(

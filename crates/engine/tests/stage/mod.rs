@@ -4,15 +4,18 @@
 
 use engine::catalogue::layout::section;
 use engine::catalogue::{Billing, CreateEvent, Editor, NewOffer, NewTicketType};
-use engine::command::Command;
+use engine::command::{Command, Context, Decision, Verdict};
 use engine::holds::{HoldRules, HoldSeats, Reservation};
 use engine::id::{EventId, PaymentId, ReservationId, TicketTypeId, UserId};
 use engine::money::Won;
-use engine::payments::{ChargeSandbox, Gateway, News, OpenPayment, Payment, ReceiveNews, SandboxOutcome};
+use engine::payments::{
+    ChargeSandbox, Gateway, News, OpenPayment, Payment, PaymentState, ReceiveNews, Refund, SandboxOutcome,
+};
 use engine::people::{RegisterUser, Role};
 use engine::refusal::Refusal;
 use engine::time::{Span, Time};
-use engine::wallet::{PayFromWallet, TopUp};
+use engine::wallet::{Account, PayFromWallet, TopUp, Transfer};
+use engine::world::{Key, Row, World};
 use sim::store::{Fault, Store};
 
 /// How long a hold lasts.
@@ -128,9 +131,9 @@ impl Stage {
         ChargeSandbox { user, payment: self.payment, method: "card".to_owned(), outcome }
     }
 
-    /// The buyer's card is charged; the webhook is still under way.
-    pub fn take(&mut self) -> Payment {
-        self.done(&self.charge(self.buyer, SandboxOutcome::Approve))
+    /// The gateway has the money, and nobody has settled it: how programs before this one may have left a store.
+    pub fn take(&mut self) {
+        self.done(&TakeUnsettled { payment: self.payment });
     }
 
     pub fn news(&self, news: News) -> ReceiveNews {
@@ -148,6 +151,32 @@ impl Stage {
 
     pub fn pay_by_wallet(&self, user: UserId) -> PayFromWallet {
         PayFromWallet { user, reservations: vec![self.reservation], stated_total: Some(TOTAL) }
+    }
+}
+
+/// See [`Stage::take`].
+struct TakeUnsettled {
+    payment: PaymentId,
+}
+
+impl Command for TakeUnsettled {
+    type Reply = ();
+    const NAME: &'static str = "TakeUnsettled";
+
+    fn decide(&self, world: &World, cx: &mut Context) -> Verdict<()> {
+        world.need([Key::Payment(self.payment)])?;
+        let open = world.payments.get(&self.payment).expect("it was opened").clone();
+        let taken = Transfer {
+            id: cx.mint.id(),
+            at: cx.now,
+            debit: Account::Gateway,
+            credit: Account::Unsettled,
+            amount: open.amount,
+            reservation: Some(open.reservation),
+            payment: Some(open.id),
+        };
+        let state = PaymentState::Succeeded { at: cx.now, method: "card".to_owned(), refund: Refund::None };
+        Ok(Decision::new(()).put(Row::Payment(Payment { state, ..open })).put(Row::Transfer(taken)))
     }
 }
 
