@@ -105,6 +105,19 @@ impl Desk {
         Ok(event)
     }
 
+    /// The event with an id, where the public knows of it. What memory knows as a draft the store is asked about: another server
+    /// may have published it a moment ago, and that there is no such event may be kept under a key.
+    ///
+    /// # Errors
+    /// As [`Desk::user`].
+    pub async fn public_event(&self, id: EventId) -> Result<Option<Arc<Event>>, Unavailable> {
+        let public = |event: &Arc<Event>| event.status.is_public();
+        match self.event(id).await? {
+            Some(event) if !public(&event) => Ok(self.stored_events(&[id]).await?.pop().filter(public)),
+            known => Ok(known),
+        }
+    }
+
     /// A page of events, and how many there are in all.
     ///
     /// # Errors

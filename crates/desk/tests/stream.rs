@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use desk::{Desk, Entry, Happened, ReservationNews, Stage};
-use engine::catalogue::Event;
+use engine::catalogue::{Event, PublishEvent};
 use engine::holds::{CancelReservation, Canceller, HoldSeats, Reservation};
 use engine::id::UserId;
 use engine::money::Won;
@@ -272,4 +272,16 @@ async fn a_cursor_works_everything_off_once() {
     let expected: Vec<u64> = all(&desk, 0, 101).await.iter().map(|entry| entry.position).collect();
     assert_eq!(done, expected);
     desk.close().await;
+}
+
+/// A moment before this desk hears of it from the stream: what is not there may be answered for a day.
+#[tokio::test]
+async fn what_another_desk_has_just_published_is_public() {
+    let store = Store::fresh().await;
+    let (here, there) = (store.desk(16).await, store.desk(16).await);
+    let draft = stores::draft(&there).await;
+    assert!(here.event(draft.id).await.expect("a look").is_some(), "remembered as a draft");
+    assert!(here.public_event(draft.id).await.expect("a look").is_none());
+    there.run(PublishEvent { editor: stores::EDITOR, event: draft.id }).await.expect("published");
+    assert!(here.public_event(draft.id).await.expect("a look").is_some());
 }

@@ -2,15 +2,12 @@
 
 mod wire;
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::{ReservationQuery, Unavailable};
-use engine::catalogue::Event;
 use engine::holds::{CancelReservation, Canceller, HoldRules, HoldSeats, Reservation, Standing, Tender};
-use engine::id::{EventId, PaymentId, ReservationId, UserId};
+use engine::id::{PaymentId, ReservationId, UserId};
 use engine::payments::{ConfirmReservation, Gateway, Payment, PaymentState, Settlement};
 use engine::people::Role;
 use engine::refusal::Refusal;
@@ -61,7 +58,8 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let unknown = || ApiError::from(Refusal::EventUnknown);
     let event = ids::parse_event(&body.event_id).ok_or_else(unknown)?;
-    let event = on_offer(&state, event).await?.ok_or_else(unknown)?;
+    // Of a draft not even the seats are told.
+    let event = state.desk.public_event(event).await?.ok_or_else(unknown)?;
     wire::check_number(&body, MOST)?;
     let command = HoldSeats {
         user: caller.user,
@@ -82,17 +80,6 @@ async fn create(
     }
     act(&state, &attempt, command, move |made| Ok(made?.first().map(|own| wire::booking(own, &event, own.created_at))))
         .await
-}
-
-/// An event that the public knows of: of a draft not even the seats are told.
-async fn on_offer(state: &AppState, id: EventId) -> Result<Option<Arc<Event>>, Unavailable> {
-    let public = |event: &Arc<Event>| event.status.is_public();
-    let event = state.desk.event(id).await?;
-    if event.as_ref().is_none_or(public) {
-        return Ok(event);
-    }
-    // Another server may have published it a moment ago, and that there is no such event is kept under a key.
-    Ok(state.desk.stored_events(&[id]).await?.pop().filter(public))
 }
 
 /// One booking. Its owner's and admins' to see.

@@ -139,7 +139,7 @@ async fn reserve(
     if !(1..=MOST as usize).contains(&wanted) {
         return Err(if wanted == 0 { Refusal::NothingWanted } else { Refusal::TooMany { limit: MOST } }.into());
     }
-    let event = wire::seen(state.desk.event(id).await?)?;
+    let event = wire::seen(&state, id).await?;
     let command = HoldSeats {
         user: caller.user,
         event: id,

@@ -51,7 +51,6 @@ async fn of_event(State(state): State<AppState>, Named(id): Named) -> Result<Jso
 async fn availability(State(state): State<AppState>, Named(id): Named) -> Result<Json<Availability>, ApiError> {
     let id = wire::ticket_type_id(&id)?;
     let stock = state.desk.stock(id).await?.ok_or(Refusal::TicketTypeUnknown)?;
-    let event = state.desk.event(stock.event).await?.filter(|event| event.status.is_public());
-    event.ok_or(Refusal::TicketTypeUnknown)?;
+    state.desk.public_event(stock.event).await?.ok_or(Refusal::TicketTypeUnknown)?;
     Ok(Json(Availability { available_quantity: stock.left(), total_quantity: stock.quantity }))
 }

@@ -64,15 +64,15 @@ pub fn reservation_id(text: &str) -> Result<ReservationId, ApiError> {
 /// # Errors
 /// 400 for what is no id, 404 for what is no event.
 pub async fn public_event(state: &AppState, text: &str) -> Result<Arc<Event>, ApiError> {
-    seen(state.desk.event(event_id(text)?).await?)
+    seen(state, event_id(text)?).await
 }
 
-/// An event, if the public sees it.
+/// The event called so, if the public sees it.
 ///
 /// # Errors
 /// That there is none.
-pub fn seen(event: Option<Arc<Event>>) -> Result<Arc<Event>, ApiError> {
-    Ok(event.filter(|event| event.status.is_public()).ok_or(Refusal::EventUnknown)?)
+pub async fn seen(state: &AppState, id: EventId) -> Result<Arc<Event>, ApiError> {
+    Ok(state.desk.public_event(id).await?.ok_or(Refusal::EventUnknown)?)
 }
 
 /// The word for where a sale stands.

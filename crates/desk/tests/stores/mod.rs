@@ -91,8 +91,18 @@ pub async fn event(desk: &Desk, seats: u32, tickets: u32) -> Arc<Event> {
         total: None,
         prices: None,
     };
-    let editor = Editor { user: UserId(1), role: Role::Admin };
-    desk.run(CreateEvent { editor, billing: billing(), offer, publish: true }).await.expect("a valid event")
+    desk.run(CreateEvent { editor: EDITOR, billing: billing(), offer, publish: true }).await.expect("a valid event")
+}
+
+/// Whose the events are.
+pub const EDITOR: Editor = Editor { user: UserId(1), role: Role::Admin };
+
+/// An event that is not published.
+#[allow(dead_code, reason = "not every suite needs one")]
+pub async fn draft(desk: &Desk) -> Arc<Event> {
+    let rows = section("A", 20, 20, Won(10_000)).collect();
+    let offer = NewOffer { rows, types: Vec::new(), total: None, prices: None };
+    desk.run(CreateEvent { editor: EDITOR, billing: billing(), offer, publish: false }).await.expect("a valid event")
 }
 
 fn billing() -> Billing {

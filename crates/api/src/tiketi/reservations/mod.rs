@@ -59,7 +59,7 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let id = event_id(&body.event_id)?;
     let items = body.counts()?;
-    let event = seen(state.desk.event(id).await?)?;
+    let event = seen(&state, id).await?;
     for (ticket_type, _) in &items {
         check_type(&state, &event, *ticket_type).await?;
     }

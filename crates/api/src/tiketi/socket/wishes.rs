@@ -146,8 +146,7 @@ async fn fulfil(
 /// The event a client names, where the public sees it.
 async fn event(state: &AppState, id: &str) -> Result<Arc<Event>, Ignored> {
     let id = ids::parse_event(id).ok_or(Ignored("eventId is no id"))?;
-    let event = state.desk.event(id).await?;
-    event.filter(|event| event.status.is_public()).ok_or(Ignored("no such event"))
+    state.desk.public_event(id).await?.ok_or(Ignored("no such event"))
 }
 
 fn may_join_more(socket: &SocketRef) -> Result<(), Ignored> {
