@@ -75,6 +75,24 @@ impl EventId {
     }
 }
 
+impl PaymentId {
+    /// What the first payment of a reservation is called: as the reservation, but for the last bit. So the reservation need
+    /// not be written to note it, and who acts on it knows what else to lock before anything was read. A later payment has an
+    /// id of its own.
+    #[must_use]
+    pub fn first_of(reservation: ReservationId) -> Self {
+        Self(reservation.0 ^ 1)
+    }
+}
+
+impl ReservationId {
+    /// The reservation whose first payment is called so, if there is one.
+    #[must_use]
+    pub fn whose_first_is(payment: PaymentId) -> Self {
+        Self(payment.0 ^ 1)
+    }
+}
+
 /// Makes ids. The randomness is an argument: the caller seeds it.
 #[derive(Debug, Clone)]
 pub struct Mint {

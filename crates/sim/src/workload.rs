@@ -112,7 +112,7 @@ impl Simulation {
     }
 
     fn a_payment(&mut self) -> Option<Payment> {
-        let id = self.a_reservation()?.payment?;
+        let id = self.a_reservation()?.payment_id();
         self.store.payment(id).cloned()
     }
 
@@ -244,7 +244,7 @@ impl Simulation {
         let own = self.a_reservation()?;
         let user = self.owner_or_stranger(own.user);
         let foreign = self.dice.percent(5);
-        let payment = if foreign { self.a_payment()?.id } else { own.payment? };
+        let payment = if foreign { self.a_payment()?.id } else { self.store.payment(own.payment_id())?.id };
         Some(ConfirmReservation { user, reservation: own.id, payment }.into())
     }
 

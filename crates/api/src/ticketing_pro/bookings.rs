@@ -122,7 +122,7 @@ async fn intent_of(state: &AppState, reservation: &Reservation) -> Result<Option
     let paid_by = match reservation.standing {
         Standing::Confirmed { tender: Tender::Card(id), .. } => Some(id),
         Standing::Confirmed { tender: Tender::Wallet(_), .. } => None,
-        _ => reservation.payment,
+        _ => Some(reservation.payment_id()),
     };
     match paid_by {
         Some(id) => Ok(state.desk.payment(id).await?.as_ref().map(gateway::shown)),

@@ -97,7 +97,7 @@ pub struct Reservation {
     pub total: Won,
     /// Where it stands.
     pub standing: Standing,
-    /// The payment that is under way or was made for it.
+    /// The payment that was made for it, or one opened after the first was called off; see [`Reservation::payment_id`].
     pub payment: Option<PaymentId>,
     /// When it was made.
     pub created_at: Time,
@@ -106,6 +106,13 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    /// What its payment by card is called, whether one was opened or not. That the first was opened is not noted in the
+    /// reservation, which need not be written for it.
+    #[must_use]
+    pub fn payment_id(&self) -> PaymentId {
+        self.payment.unwrap_or(PaymentId::first_of(self.id))
+    }
+
     /// How many people it lets in.
     #[must_use]
     pub fn count(&self) -> u32 {

@@ -1,7 +1,7 @@
 use super::{Gateway, Payment, PaymentState, Step, succeed};
 use crate::command::{Command, Context, Decision, Verdict};
 use crate::holds::keys_of;
-use crate::id::{PaymentId, UserId};
+use crate::id::{PaymentId, ReservationId, UserId};
 use crate::refusal::Refusal;
 use crate::world::{Key, Row, World};
 
@@ -36,7 +36,7 @@ impl Command for ChargeSandbox {
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Payment> {
         // Both together, in the order in which everybody else locks them.
-        world.need([Key::Reservation(Payment::first_for(self.payment)), Key::Payment(self.payment)])?;
+        world.need([Key::Reservation(ReservationId::whose_first_is(self.payment)), Key::Payment(self.payment)])?;
         let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentUnknown)?;
         if payment.user != self.user {
             return Err(Refusal::NotYours.into());

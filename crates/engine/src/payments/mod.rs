@@ -132,17 +132,6 @@ pub struct Payment {
 }
 
 impl Payment {
-    /// What a reservation's first payment is called: as the reservation, but for the last bit. So whoever is asked to act on
-    /// it knows what else there is to lock, before anything was read. A later one has an id of its own.
-    pub(crate) fn first_of(reservation: ReservationId) -> PaymentId {
-        PaymentId(reservation.0 ^ 1)
-    }
-
-    /// The reservation whose first payment is called so, if there is one.
-    pub(crate) fn first_for(payment: PaymentId) -> ReservationId {
-        ReservationId(payment.0 ^ 1)
-    }
-
     /// Whether money was taken, wherever it is by now.
     #[must_use]
     pub fn is_taken(&self) -> bool {

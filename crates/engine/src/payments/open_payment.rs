@@ -1,9 +1,10 @@
 use super::{Gateway, Payment, PaymentState, Step, succeed};
 use crate::command::{Command, Context, Decision, Stop, Verdict};
 use crate::holds::{Reservation, Standing, Tender};
-use crate::id::{ReservationId, UserId};
+use crate::id::{PaymentId, ReservationId, UserId};
 use crate::money::Won;
 use crate::refusal::Refusal;
+use crate::time::Time;
 use crate::world::{Key, Row, World};
 
 /// How a payment of nothing was made.
@@ -30,7 +31,7 @@ impl Command for OpenPayment {
     const NAME: &'static str = "OpenPayment";
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Payment> {
-        world.need([Key::Reservation(self.reservation)])?;
+        world.need([Key::Reservation(self.reservation), Key::Payment(PaymentId::first_of(self.reservation))])?;
         let reservation = world.reservations.get(&self.reservation).ok_or(Refusal::ReservationUnknown)?;
         reservation.owned_by(self.user)?;
         if let Some(payment) = self.free(reservation, world)? {
@@ -40,10 +41,10 @@ impl Command for OpenPayment {
         if reservation.total != self.amount {
             return Err(Refusal::TotalDiffers { expected: reservation.total.0 }.into());
         }
-        let known = reservation.payment;
-        world.need(known.map(Key::Payment).into_iter().chain([Key::Event(reservation.event)]))?;
-        let open = known.and_then(|id| world.payments.get(&id));
-        let open = open.filter(|own| !matches!(own.state, PaymentState::Canceled { .. }));
+        let id = reservation.payment_id();
+        world.need([Key::Payment(id), Key::Event(reservation.event)])?;
+        let known = world.payments.get(&id);
+        let open = known.filter(|own| !matches!(own.state, PaymentState::Canceled { .. }));
         if !open.is_some_and(Payment::is_taken) {
             // Called off, but the reservation's turn to be cancelled has not come yet: nobody pays for it any more.
             world.events.get(&reservation.event).ok_or(Refusal::EventUnknown)?.takes_payments()?;
@@ -51,13 +52,14 @@ impl Command for OpenPayment {
         if let Some(payment) = open {
             return Ok(Decision::new(payment.clone()));
         }
-        let payment = self.payment(reservation, cx);
+        let id = if known.is_some() { cx.mint.id() } else { id };
+        let payment = self.payment(id, reservation, cx.now);
         if payment.amount == Won::ZERO {
             // It is paid by asking for it: no gateway takes a payment of zero.
             return succeed(&payment, FREE, world, cx);
         }
-        let marked = Reservation { payment: Some(payment.id), ..reservation.clone() };
-        Ok(Decision::new(payment.clone()).put(Row::Payment(payment)).put(Row::Reservation(marked)))
+        let noted = known.is_some().then(|| Reservation { payment: Some(id), ..reservation.clone() });
+        Ok(Decision::new(payment.clone()).put(Row::Payment(payment)).put_all(noted.map(Row::Reservation)))
     }
 }
 
@@ -75,9 +77,9 @@ impl OpenPayment {
         }
     }
 
-    fn payment(&self, reservation: &Reservation, cx: &mut Context) -> Payment {
+    fn payment(&self, id: PaymentId, reservation: &Reservation, now: Time) -> Payment {
         Payment {
-            id: if reservation.payment.is_none() { Payment::first_of(reservation.id) } else { cx.mint.id() },
+            id,
             reservation: reservation.id,
             event: reservation.event,
             user: self.user,
@@ -86,7 +88,7 @@ impl OpenPayment {
             reference: None,
             client_secret: self.client_secret.clone(),
             state: PaymentState::Open(Step::Method),
-            created_at: cx.now,
+            created_at: now,
         }
     }
 }

@@ -61,7 +61,7 @@ fn refunded(payment: &Payment, world: &World, cx: &mut Context) -> Verdict<()> {
         Standing::Confirmed { tender, .. } if tender == Tender::Card(payment.id) => {
             (true, Account::Sales(payment.event))
         }
-        Standing::Pending { .. } => (reservation.payment == Some(payment.id), Account::Unsettled),
+        Standing::Pending { .. } => (reservation.payment_id() == payment.id, Account::Unsettled),
         _ => (false, Account::Unsettled),
     };
     let mut decision = Decision::new(()).change(taking).change(leave(&paid, from, cx));

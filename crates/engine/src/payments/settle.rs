@@ -69,7 +69,7 @@ pub(crate) fn settle(
         Ok(changes) => {
             let sales = Account::Sales(reservation.event);
             let earned = transfer(Account::Unsettled, sales, payment.amount, about(payment), cx);
-            let other = (reservation.payment != Some(payment.id)).then(|| abandon(reservation, world, cx));
+            let other = (reservation.payment_id() != payment.id).then(|| abandon(reservation, world, cx));
             Ok(Decision::new(Settlement::Confirmed(confirmed.clone()))
                 .change(changes)
                 .change(earned.into_iter().collect())
@@ -106,11 +106,8 @@ pub(crate) fn give_back(
 ) -> Result<(Won, Option<Tender>, Vec<Change>), Stop> {
     let (tender, from) = match reservation.standing {
         Standing::Confirmed { tender, .. } => (tender, Account::Sales(reservation.event)),
-        // Taken by the gateway, but not settled yet.
-        _ => match reservation.payment {
-            Some(id) => (Tender::Card(id), Account::Unsettled),
-            None => return Ok((Won::ZERO, None, Vec::new())),
-        },
+        // Taken by the gateway, perhaps, but not settled yet.
+        _ => (Tender::Card(reservation.payment_id()), Account::Unsettled),
     };
     match tender {
         Tender::Card(id) => {
@@ -172,7 +169,7 @@ pub(crate) fn take_back(payment: &Payment, cx: &mut Context) -> Vec<Change> {
 
 /// Calls off the open payment of a reservation that nobody will pay by it any more.
 pub(crate) fn abandon(reservation: &Reservation, world: &World, cx: &mut Context) -> Result<Vec<Change>, Stop> {
-    let Some(id) = reservation.payment else { return Ok(Vec::new()) };
+    let id = reservation.payment_id();
     world.need([Key::Payment(id)])?;
     let open = world.payments.get(&id).filter(|payment| matches!(payment.state, PaymentState::Open(_)));
     let Some(payment) = open else { return Ok(Vec::new()) };

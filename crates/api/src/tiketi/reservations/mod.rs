@@ -99,9 +99,9 @@ pub(super) async fn owned(state: &AppState, caller: &Caller, id: &str) -> Result
 
 /// The card payment of a reservation, where it was opened and not followed by a confirmation.
 pub(super) async fn card_of(state: &AppState, own: &Reservation) -> Result<Option<Payment>, ApiError> {
-    match own.payment.filter(|_| !matches!(own.standing, Standing::Confirmed { .. })) {
-        Some(id) => Ok(state.desk.payment(id).await?),
-        None => Ok(None),
+    match own.standing {
+        Standing::Confirmed { .. } => Ok(None),
+        _ => Ok(state.desk.payment(own.payment_id()).await?),
     }
 }
 
