@@ -202,10 +202,9 @@ impl WaitingRoom {
 
     async fn event(&self, event: Option<EventId>) -> Result<Option<Arc<Event>>, Stopped> {
         let Some(id) = event else { return Ok(None) };
-        let found = self.0.desk.event(id).await.map_err(unavailable)?;
         // A draft is nobody's business.
-        let public = found.filter(|event| event.status.is_public());
-        public.ok_or(Refusal::EventUnknown.into()).map(Some)
+        let found = self.0.desk.public_event(id).await.map_err(unavailable)?;
+        found.ok_or(Refusal::EventUnknown.into()).map(Some)
     }
 
     async fn memory(&self, door: Door, event: Option<&Event>) -> Result<Arc<Memory>, Unavailable> {

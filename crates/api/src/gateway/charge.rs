@@ -1,11 +1,9 @@
-//! Paying by card in one go: opened, announced to the gateway, charged. Every step may be repeated.
+//! Paying by card in one go: opened, announced to the gateway, charged.
 
 use desk::Stopped;
 use engine::holds::Reservation;
 use engine::id::UserId;
-use engine::payments::{
-    AttachIntent, ChargeSandbox, Gateway, OpenPayment, Payment, PaymentState, SandboxOutcome, Step,
-};
+use engine::payments::{AttachIntent, Gateway, OpenPayment, Payment, PaymentState, SandboxOutcome};
 
 use super::receive::{NotReceived, poll};
 use super::stripe::GatewayError;
@@ -62,16 +60,11 @@ pub fn sandbox_outcome(method: &str) -> SandboxOutcome {
     }
 }
 
-/// Pays for a held reservation: gives the payment, whose money was taken.
+/// Opens the payment of a held reservation, and sees to it that its gateway knows of it.
 ///
 /// # Errors
-/// [`NotCharged`]. The payment stays open where another method may be tried.
-pub async fn charge(
-    state: &AppState,
-    user: UserId,
-    reservation: &Reservation,
-    method: &str,
-) -> Result<Payment, NotCharged> {
+/// [`NotCharged`].
+pub async fn open(state: &AppState, user: UserId, reservation: &Reservation) -> Result<Payment, NotCharged> {
     let open = OpenPayment {
         user,
         reservation: reservation.id,
@@ -79,14 +72,7 @@ pub async fn charge(
         gateway: state.gateway.kind(),
         client_secret: None,
     };
-    let payment = announce(state, state.desk.run(open).await?).await?;
-    if payment.holds_money() {
-        return Ok(payment);
-    }
-    match payment.gateway {
-        Gateway::Sandbox => at_sandbox(state, user, &payment, method).await,
-        Gateway::Stripe => at_stripe(state, payment, method).await,
-    }
+    announce(state, state.desk.run(open).await?).await
 }
 
 /// Makes sure that the gateway knows of a payment. Every step may be repeated, so that a lost answer does no harm.
@@ -107,18 +93,11 @@ pub(crate) async fn announce(state: &AppState, payment: Payment) -> Result<Payme
     Ok(state.desk.run(AttachIntent { payment: payment.id, reference: intent.id, client_secret }).await?)
 }
 
-async fn at_sandbox(state: &AppState, user: UserId, payment: &Payment, method: &str) -> Result<Payment, NotCharged> {
-    let outcome = sandbox_outcome(method);
-    let command = ChargeSandbox { user, payment: payment.id, method: method.to_owned(), outcome };
-    let charged = state.desk.run(command).await?;
-    match charged.state {
-        PaymentState::Open(Step::Action | Step::Processing) => Err(NotCharged::ProofWanted),
-        PaymentState::Open(Step::Method) => Err(NotCharged::Declined),
-        PaymentState::Succeeded { .. } | PaymentState::Canceled { .. } => Ok(charged),
-    }
-}
-
-async fn at_stripe(state: &AppState, payment: Payment, method: &str) -> Result<Payment, NotCharged> {
+/// Takes the money of an open payment at Stripe: gives the payment, whose money was taken.
+///
+/// # Errors
+/// [`NotCharged`]. The payment stays open where another method may be tried.
+pub async fn charge_at_stripe(state: &AppState, payment: Payment, method: &str) -> Result<Payment, NotCharged> {
     let reference = payment.reference.clone().unwrap_or_default();
     let stripe = state.gateway.stripe()?;
     match stripe.confirm(payment.id, &reference, method, &state.settings.base_url, state.desk.now()).await {

@@ -7,7 +7,7 @@ mod signature;
 mod stripe;
 mod webhook;
 
-pub use charge::{NotCharged, charge, sandbox_outcome};
+pub use charge::{NotCharged, charge_at_stripe, open, sandbox_outcome};
 pub use errands::{cancel_intent, refund, tell};
 pub use receive::{NotReceived, deliver, find, id_of, poll, shown};
 pub use signature::{BadSignature, TOLERANCE_SECONDS, WebhookSecret};

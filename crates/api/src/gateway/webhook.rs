@@ -152,7 +152,7 @@ fn subject(object: Object, kind: Kind, news: &News) -> Subject {
     }
 }
 
-/// The event by which the sandbox tells what became of a payment. `intent` is what clients call the payment.
+/// The event by which the sandbox tells what became of a payment that was given back. `intent` is what clients call the payment.
 #[must_use]
 pub fn write(event: &str, intent: &str, payment: &Payment, news: &News, at: Time) -> Vec<u8> {
     let (kind, status, method) = match news {

@@ -39,7 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// The published concert with an id.
 pub(super) async fn concert(state: &AppState, id: EventId) -> Result<Arc<Event>, ApiError> {
-    let event = state.desk.event(id).await?.filter(|event| event.status == EventStatus::Published);
+    let event = state.desk.public_event(id).await?.filter(|event| event.status == EventStatus::Published);
     Ok(event.ok_or(Refusal::EventUnknown)?)
 }
 

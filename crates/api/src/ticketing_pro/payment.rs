@@ -32,7 +32,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(refund))
 }
 
-/// Open the payment of a held booking. A booking has one that is not cancelled; asking again gives the same.
+/// Open the payment of a held booking. A booking has one that is not cancelled; asking again gives the same. One that costs
+/// nothing is confirmed by it.
 #[utoipa::path(
     post, path = "/api/payment/create-intent", operation_id = "create_payment_intent",
     security(("bearer" = [])),

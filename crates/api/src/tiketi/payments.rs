@@ -4,8 +4,10 @@ use axum::extract::State;
 use axum::response::Response;
 use engine::holds::{Reservation, Standing};
 use engine::id::{ReservationId, UserId};
-use engine::payments::{ConfirmReservation, Payment, Settlement};
+use engine::money::Won;
+use engine::payments::{ChargeSandbox, ConfirmReservation, Gateway, Payment, PaymentState, Refund, Settlement, Step};
 use engine::refusal::Refusal;
+use engine::time::Time;
 use engine::wallet::{PayFromWallet, WalletPayment};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -74,13 +76,17 @@ fn paid(own: &Reservation, method: &str) -> Paid {
         Standing::Confirmed { at, .. } => at,
         _ => own.created_at,
     };
+    paid_for(own.id, own.total, at, method)
+}
+
+fn paid_for(reservation: ReservationId, total: Won, at: Time, method: &str) -> Paid {
     Paid {
         success: true,
         payment: PaymentBody {
-            reservation_id: ids::uuid(own.id.0),
-            reservation_number: number(own.id),
+            reservation_id: ids::uuid(reservation.0),
+            reservation_number: number(reservation),
             payment_method: method.to_owned(),
-            total_amount: own.total.0,
+            total_amount: total.0,
             paid_at: clock::rfc3339(at),
         },
     }
@@ -119,7 +125,16 @@ async fn process(
     if let Some(answered) = once::replayed(&state, &attempt).await? {
         return Ok(answered);
     }
-    let payment = match charge(&state, caller.user, id, &method).await {
+    let payment = match open(&state, caller.user, id).await {
+        Ok(payment) => payment,
+        Err(error) => return keep(&state, &attempt, error).await,
+    };
+    if payment.gateway == Gateway::Sandbox && !payment.is_taken() {
+        let outcome = gateway::sandbox_outcome(&method);
+        let command = ChargeSandbox { user: caller.user, payment: payment.id, method, outcome };
+        return act(&state, &attempt, command, StatusCode::OK, |payment| charged(payment.map_err(unpaid)?)).await;
+    }
+    let payment = match taken(&state, payment, &method).await {
         Ok(payment) => payment.id,
         Err(error) => return keep(&state, &attempt, error).await,
     };
@@ -131,12 +146,35 @@ async fn process(
     .await
 }
 
-/// Takes the money for a held reservation through the gateway.
-async fn charge(state: &AppState, user: UserId, id: ReservationId, method: &str) -> Result<Payment, ApiError> {
+/// Opens the payment of a held reservation.
+async fn open(state: &AppState, user: UserId, id: ReservationId) -> Result<Payment, ApiError> {
     let reservation = state.desk.reservation(id).await?.ok_or(Refusal::ReservationUnknown)?;
-    reservation.owned_by(user)?;
-    reservation.held_at(state.desk.now()).map_err(|refusal| unpaid(&refusal))?;
-    gateway::charge(state, user, &reservation, method).await.map_err(not_charged)
+    gateway::open(state, user, &reservation).await.map_err(not_charged)
+}
+
+/// Takes the money of a payment, where it is not taken yet.
+async fn taken(state: &AppState, payment: Payment, method: &str) -> Result<Payment, ApiError> {
+    if payment.is_taken() {
+        return Ok(payment);
+    }
+    gateway::charge_at_stripe(state, payment, method).await.map_err(not_charged)
+}
+
+/// What the sandbox's charge came to. It has settled the reservation with it.
+fn charged(payment: &Payment) -> Result<Paid, ApiError> {
+    match &payment.state {
+        PaymentState::Succeeded { at, method, refund: Refund::None } => {
+            Ok(paid_for(payment.reservation, payment.amount, *at, method))
+        }
+        PaymentState::Succeeded { .. } => Err(returned(&Refusal::ReservationLapsed)),
+        PaymentState::Open(Step::Action | Step::Processing) => Err(proof_wanted()),
+        PaymentState::Open(Step::Method) => Err(Refusal::PaymentDeclined.into()),
+        PaymentState::Canceled { .. } => Err(Refusal::PaymentCanceled.into()),
+    }
+}
+
+fn proof_wanted() -> ApiError {
+    ApiError::new(StatusCode::PAYMENT_REQUIRED, "AUTHENTICATION_REQUIRED", "카드사의 추가 인증이 필요합니다.")
 }
 
 /// Paying is a sign of life, too; it needs no pass, since what is paid is held already.
@@ -184,10 +222,7 @@ fn returned(why: &Refusal) -> ApiError {
 fn not_charged(error: NotCharged) -> ApiError {
     match error {
         NotCharged::Declined => Refusal::PaymentDeclined.into(),
-        NotCharged::ProofWanted => {
-            let message = "카드사의 추가 인증이 필요합니다.";
-            ApiError::new(StatusCode::PAYMENT_REQUIRED, "AUTHENTICATION_REQUIRED", message)
-        }
+        NotCharged::ProofWanted => proof_wanted(),
         NotCharged::Gateway(GatewayError::Rejected { status: 400 | 404, .. }) => {
             ApiError::malformed("결제 수단을 사용할 수 없습니다.")
         }

@@ -1,5 +1,11 @@
 //! Payments in the sandbox, and the webhook.
 
+use engine::command::{Command, Context, Decision, Verdict};
+use engine::id::PaymentId;
+use engine::jobs::{Errand, Job};
+use engine::payments::{News, Payment, PaymentState, Refund};
+use engine::wallet::{Account, Transfer};
+use engine::world::{Key, Row, World};
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
@@ -153,4 +159,50 @@ async fn an_event_that_is_called_off_gives_everything_back() {
     }
     let payment = stage.get(&format!("/api/payment/{intent}"), &buyer).await.expect(200);
     assert_eq!(payment["refund_status"], "succeeded");
+}
+
+/// A sale as a program of before left it in the middle: the sandbox has the money, and its word is on its way.
+struct LeaveUnsettled(PaymentId);
+
+impl Command for LeaveUnsettled {
+    type Reply = ();
+    const NAME: &'static str = "LeaveUnsettled";
+
+    fn decide(&self, world: &World, cx: &mut Context) -> Verdict<()> {
+        world.need([Key::Payment(self.0)])?;
+        let open = world.payments.get(&self.0).expect("it was opened").clone();
+        let news = News::Succeeded { method: "card".to_owned() };
+        let job = Job {
+            id: cx.mint.id(),
+            errand: Errand::SandboxWebhook(open.id, news),
+            run_at: cx.now,
+            attempts: 0,
+            created_at: cx.now,
+        };
+        let taken = Transfer {
+            id: cx.mint.id(),
+            at: cx.now,
+            debit: Account::Gateway,
+            credit: Account::Unsettled,
+            amount: open.amount,
+            reservation: Some(open.reservation),
+            payment: Some(open.id),
+        };
+        let state = PaymentState::Succeeded { at: cx.now, method: "card".to_owned(), refund: Refund::None };
+        let paid = Row::Payment(Payment { state, ..open });
+        Ok(Decision::new(()).put(paid).put(Row::Transfer(taken)).put(Row::Job(job)))
+    }
+}
+
+#[tokio::test]
+async fn what_a_program_of_before_has_not_settled_is_settled_by_the_word_it_left() {
+    let stage = Stage::sandbox().await;
+    let buyer = stage.buyer("a").await;
+    let (booking, intent) = opened(&stage, &buyer).await;
+    let payment = api::ids::parse_payment(&intent).expect("an id");
+    stage.state.desk.run(LeaveUnsettled(payment)).await.expect("left");
+    assert_eq!(stage.get(&path(&booking), &buyer).await.expect(200)["status"], "reserved");
+    assert_eq!(stage.run_jobs().await, Vec::<String>::new());
+    assert_eq!(stage.get(&path(&booking), &buyer).await.expect(200)["status"], "confirmed");
+    assert!(stage.in_order().await);
 }

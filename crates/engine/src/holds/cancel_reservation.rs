@@ -1,6 +1,6 @@
 use super::{Reservation, Standing, Tender, release};
 use crate::command::{Command, Context, Decision, Fact, Verdict};
-use crate::id::{ReservationId, UserId};
+use crate::id::{PaymentId, ReservationId, UserId};
 use crate::money::Won;
 use crate::payments::{abandon, give_back};
 use crate::refusal::Refusal;
@@ -29,7 +29,7 @@ impl Command for CancelReservation {
     const NAME: &'static str = "CancelReservation";
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Reservation> {
-        world.need([Key::Reservation(self.reservation)])?;
+        world.need([Key::Reservation(self.reservation), Key::Payment(PaymentId::first_of(self.reservation))])?;
         let reservation = world.reservations.get(&self.reservation).ok_or(Refusal::ReservationUnknown)?;
         if let Canceller::Buyer(user) = self.by {
             reservation.owned_by(user)?;

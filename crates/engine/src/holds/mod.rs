@@ -97,7 +97,8 @@ pub struct Reservation {
     pub total: Won,
     /// Where it stands.
     pub standing: Standing,
-    /// The payment that was made for it, or one opened after the first was called off; see [`Reservation::payment_id`].
+    /// The payment that was made for it, or one opened after the first was called off (programs of before noted each); see
+    /// [`Reservation::payment_id`].
     pub payment: Option<PaymentId>,
     /// When it was made.
     pub created_at: Time,

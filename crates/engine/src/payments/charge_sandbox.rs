@@ -35,7 +35,8 @@ impl Command for ChargeSandbox {
     const NAME: &'static str = "ChargeSandbox";
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Payment> {
-        // Both together, in the order in which everybody else locks them.
+        // Both together, in the order in which everybody else locks them. Of a later payment than the first the reservation is
+        // not known yet, and whoever meets it from the other side waits for a deadlock to be found.
         world.need([Key::Reservation(ReservationId::whose_first_is(self.payment)), Key::Payment(self.payment)])?;
         let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentUnknown)?;
         if payment.user != self.user {

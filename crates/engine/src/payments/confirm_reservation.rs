@@ -49,6 +49,7 @@ impl Command for ConfirmReservation {
             return settle(payment, reservation, world, cx);
         }
         match (reservation.held_at(cx.now), &payment.state) {
+            // Also where the gateway could not give it back yet: somebody sees to that.
             (Err(why), PaymentState::Succeeded { .. }) => Ok(Decision::new(Settlement::Returned(why))),
             (Err(why), _) => Err(why.into()),
             (Ok(_), PaymentState::Canceled { .. }) => Err(Refusal::PaymentCanceled.into()),

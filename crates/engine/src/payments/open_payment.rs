@@ -11,7 +11,7 @@ use crate::world::{Key, Row, World};
 const FREE: &str = "free";
 
 /// Opens a payment for a held reservation. A reservation has at most one that is not cancelled: asking
-/// again gives the same one.
+/// again gives the same one. What costs nothing is confirmed by it.
 #[derive(Debug, Clone)]
 pub struct OpenPayment {
     /// Who pays.

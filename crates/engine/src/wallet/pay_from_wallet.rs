@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::{About, Account, Wallet, transfer, wallet_with};
 use crate::command::{Command, Context, Decision, Fact, Verdict};
-use crate::holds::{Reservation, Standing, Stocks, Tender, fill_from};
+use crate::holds::{Reservation, Standing, Stocks, Tender, fill_from, keys_of};
 use crate::id::{PaymentId, ReservationId, UserId};
 use crate::money::Won;
 use crate::payments::abandon;
@@ -88,7 +88,9 @@ impl PayFromWallet {
                 return Err(refusal.into());
             }
         }
-        world.need(held.iter().map(|own| Key::Event(own.event)))?;
+        // All that paying looks at, of all of them: each time something is missing costs another journey to the store.
+        let beside = |own: &&'a Reservation| [Key::Event(own.event), Key::Payment(own.payment_id())];
+        world.need(held.iter().flat_map(|own| beside(own).into_iter().chain(keys_of(own))))?;
         for own in &held {
             world.events.get(&own.event).ok_or(Refusal::EventUnknown)?.takes_payments()?;
         }
