@@ -30,17 +30,22 @@ impl Command for ConfirmReservation {
     const NAME: &'static str = "ConfirmReservation";
 
     fn decide(&self, world: &World, cx: &mut Context) -> Verdict<Settlement> {
-        world.need([Key::Reservation(self.reservation), Key::Payment(self.payment)])?;
+        world.need([Key::Reservation(self.reservation)])?;
         let reservation = world.reservations.get(&self.reservation).ok_or(Refusal::ReservationUnknown)?;
         reservation.owned_by(self.user)?;
+        match reservation.standing {
+            // As most are when this is asked: nothing else need be looked at.
+            Standing::Confirmed { tender, .. } if tender == Tender::Card(self.payment) => {
+                return Ok(Decision::new(Settlement::Confirmed(reservation.clone())));
+            }
+            _ => {}
+        }
+        world.need([Key::Payment(self.payment)])?;
         let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentMismatch)?;
         if payment.reservation != reservation.id || payment.amount != reservation.total {
             return Err(Refusal::PaymentMismatch.into());
         }
         match reservation.standing {
-            Standing::Confirmed { tender: Tender::Card(id), .. } if id == payment.id => {
-                return Ok(Decision::new(Settlement::Confirmed(reservation.clone())));
-            }
             Standing::Confirmed { .. } => return Err(Refusal::ReservationPaid.into()),
             Standing::Cancelled { .. } => return Err(Refusal::ReservationCancelled.into()),
             Standing::Pending { .. } | Standing::Expired { .. } => {}
