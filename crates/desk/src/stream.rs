@@ -169,6 +169,17 @@ impl Desk {
         let more = last.position < self.stream_end().await.map_err(failed)?;
         Ok(Some(Page { entries, more, advance }))
     }
+
+    /// Turns to the entries behind those of a page that was worked off, at most so many; its `advance` reaches over all.
+    ///
+    /// # Errors
+    /// As [`Desk::stream_after`].
+    pub async fn turn(&self, page: &mut Page, most: usize) -> Result<(), Unavailable> {
+        page.entries = self.stream_after(page.advance.to, most).await?;
+        page.advance.to = page.entries.last().map_or(page.advance.to, |last| last.position);
+        page.more = page.advance.to < self.stream_end().await?;
+        Ok(())
+    }
 }
 
 /// Reads the stream for those who listen, until nobody does.

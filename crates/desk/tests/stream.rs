@@ -250,7 +250,11 @@ async fn a_cursor_works_everything_off_once() {
                     let left = page.entries.len() > 7;
                     page.cut(7);
                     assert!(page.more || !left);
-                    let positions: Vec<u64> = page.entries.iter().map(|entry| entry.position).collect();
+                    let mut positions: Vec<u64> = page.entries.iter().map(|entry| entry.position).collect();
+                    if page.more {
+                        desk.turn(&mut page, 3).await.expect("it can be read");
+                        positions.extend(page.entries.iter().map(|entry| entry.position));
+                    }
                     if desk.run(AdvanceCursor(page.advance)).await.expect("it is decided") {
                         done.extend(positions);
                     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use desk::{Entry, Happened, Stage, Stopped, Unavailable};
+use desk::{Entry, Happened, Page, Stage, Stopped, Unavailable};
 use engine::catalogue::{Event, EventStatus};
 use engine::holds::{Reservation, Standing};
 use engine::id::{EventId, MessageId, PaymentId, ReservationId};
@@ -19,10 +19,10 @@ use crate::errands::ErrandFailed;
 use crate::state::AppState;
 use crate::{clock, ids};
 
-/// How many entries of the stream are looked at at a time: most call for nothing.
-const PAGE: usize = 2_000;
-/// How many of them are worked at once.
-const AT_ONCE: usize = 200;
+/// How many entries of the stream are looked at at a time.
+const PAGE: usize = 200;
+/// How many such pages are worked off in one go, since most entries call for nothing.
+const PAGES: usize = 10;
 /// After how many messages the rest is left to the next time.
 const MOST: usize = 200;
 /// How many people are reminded in one go.
@@ -34,19 +34,23 @@ const REMIND_PAGE: usize = 200;
 /// Where the store does not take it.
 pub async fn follow(state: &AppState) -> Result<(bool, Duration), Stopped> {
     let Some(mut page) = state.desk.next_page("messages", PAGE).await? else { return Ok((false, Duration::ZERO)) };
-    let (mut drafts, mut worked) = (Vec::new(), 0);
-    for part in page.entries.chunks(AT_ONCE) {
-        let called_for = try_join_all(part.iter().map(|entry| drafts_of(state, entry))).await;
-        drafts.extend(called_for.map_err(|Unavailable(why)| Stopped::Unavailable(why))?.concat());
-        worked += part.len();
-        if drafts.len() >= MOST {
+    let failed = |Unavailable(why)| Stopped::Unavailable(why);
+    let mut drafts = called_for(state, &page).await.map_err(failed)?;
+    for _ in 1..PAGES {
+        if !page.more || drafts.len() >= MOST {
             break;
         }
+        state.desk.turn(&mut page, PAGE).await.map_err(failed)?;
+        drafts.extend(called_for(state, &page).await.map_err(failed)?);
     }
-    page.cut(worked);
     let pause = state.settings.carriers.pause_after(drafts.len());
     state.desk.run(QueueMessages { advance: Some(page.advance), drafts }).await?;
     Ok((page.more, pause))
+}
+
+/// The messages that the entries of a page call for.
+async fn called_for(state: &AppState, page: &Page) -> Result<Vec<Draft>, Unavailable> {
+    Ok(try_join_all(page.entries.iter().map(|entry| drafts_of(state, entry))).await?.concat())
 }
 
 /// Queues reminders for all who have bought, unless they come too late by now.
