@@ -54,11 +54,9 @@ pub(crate) struct Changed {
     pub end: Option<u64>,
     /// Jobs that were made, and taken up to be performed here.
     pub jobs: Vec<Taken>,
-    /// Whether the transaction is committed; else that is still to be done.
-    pub committed: bool,
 }
 
-/// Works a batch off inside a transaction, and commits it where that can be sent along with the last writes.
+/// Works a batch off inside a transaction, and commits it.
 pub(crate) async fn work<T: Tx>(
     tx: &T,
     batch: &mut [Box<dyn Attempt>],
@@ -102,8 +100,9 @@ pub(crate) async fn work<T: Tx>(
     let given: Vec<&StoredAnswer> = given.iter().filter_map(|key| answers.get(key)?.as_ref()).collect();
     let entries: Vec<Entry> = facts.iter().map(|fact| Entry::of(fact, &world, around.now)).collect();
     let jobs = around.performers.take(&mut world, &mut cx);
-    let (end, committed) = save(tx, &world, &given, &entries, around).await?;
-    Ok(changed(&world, entries, jobs, (end, committed)))
+    let end = save(tx, &world, &given, &entries, around).await?;
+    tx.commit().await?;
+    Ok(changed(&world, entries, jobs, end))
 }
 
 async fn load_answers<T: Tx>(
@@ -383,14 +382,14 @@ fn told<'a, T: Tx>(
     (stream, if T::REMOTE { LaneNews::of(world, now, node) } else { Vec::new() })
 }
 
-/// Writes what changed. Gives what [`Tx::append`] and [`Tx::commit_along`] do.
+/// Writes what changed. Gives what [`Tx::append`] does.
 async fn save<T: Tx>(
     tx: &T,
     world: &World,
     answers: &[&StoredAnswer],
     entries: &[Entry],
     around: &Surroundings<'_>,
-) -> Result<(Option<u64>, bool), StoreError> {
+) -> Result<Option<u64>, StoreError> {
     // Taken apart by name, so that a new kind of row cannot be left out. Derived ones are never stored.
     let World {
         emails,
@@ -421,37 +420,32 @@ async fn save<T: Tx>(
     } = world;
     let (stream, news) = told::<T>(world, entries, around);
     let news: Vec<&LaneNews> = news.iter().collect();
-    // Polled in this order, and no further once one fails: the commit is the last to be sent.
-    let (.., end, committed) = try_join!(
-        tx.insert(answers),
-        save_slots(tx, emails),
-        save_slots(tx, users),
-        save_slots(tx, revoked_tokens),
-        save_slots(tx, events),
-        save_slots(tx, gateway_events),
-        save_slots(tx, reservations),
-        save_slots(tx, payments),
-        save_slots(tx, wallets),
-        save_slots(tx, stocks),
-        save_slots(tx, portions),
-        save_slots(tx, claims),
-        save_slots(tx, transfers),
-        save_slots(tx, movie_tickets),
-        save_slots(tx, jobs),
-        save_slots(tx, messages),
-        save_slots(tx, reminders),
-        save_slots(tx, webhooks),
-        save_slots(tx, sequences),
-        save_slots(tx, deliveries),
-        save_slots(tx, cursors),
-        save_slots(tx, lanes),
-        save_slots(tx, waiters),
-        save_slots(tx, places),
-        tx.insert(&news),
-        tx.append(&stream),
-        tx.commit_along(),
-    )?;
-    Ok((end, committed))
+    tx.insert(answers).await?;
+    save_slots(tx, emails).await?;
+    save_slots(tx, users).await?;
+    save_slots(tx, revoked_tokens).await?;
+    save_slots(tx, events).await?;
+    save_slots(tx, gateway_events).await?;
+    save_slots(tx, reservations).await?;
+    save_slots(tx, payments).await?;
+    save_slots(tx, wallets).await?;
+    save_slots(tx, stocks).await?;
+    save_slots(tx, portions).await?;
+    save_slots(tx, claims).await?;
+    save_slots(tx, transfers).await?;
+    save_slots(tx, movie_tickets).await?;
+    save_slots(tx, jobs).await?;
+    save_slots(tx, messages).await?;
+    save_slots(tx, reminders).await?;
+    save_slots(tx, webhooks).await?;
+    save_slots(tx, sequences).await?;
+    save_slots(tx, deliveries).await?;
+    save_slots(tx, cursors).await?;
+    save_slots(tx, lanes).await?;
+    save_slots(tx, waiters).await?;
+    save_slots(tx, places).await?;
+    tx.insert(&news).await?;
+    tx.append(&stream).await
 }
 
 async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result<(), StoreError> {
@@ -466,11 +460,12 @@ async fn save_slots<T: Tx, R: Table>(tx: &T, slots: &Slots<R::Key, R>) -> Result
     if new.is_empty() && changed.is_empty() && gone.is_empty() {
         return Ok(());
     }
-    try_join!(tx.insert(&new), tx.update(&changed), tx.delete::<R>(&gone))?;
-    Ok(())
+    tx.insert(&new).await?;
+    tx.update(&changed).await?;
+    tx.delete::<R>(&gone).await
 }
 
-fn changed(world: &World, mut entries: Vec<Entry>, jobs: Vec<Taken>, (end, committed): (Option<u64>, bool)) -> Changed {
+fn changed(world: &World, mut entries: Vec<Entry>, jobs: Vec<Taken>, end: Option<u64>) -> Changed {
     if let Some(end) = end {
         for (position, entry) in (0..=end).rev().zip(entries.iter_mut().rev()) {
             entry.position = position;
@@ -488,6 +483,5 @@ fn changed(world: &World, mut entries: Vec<Entry>, jobs: Vec<Taken>, (end, commi
         entries,
         end,
         jobs,
-        committed,
     }
 }

@@ -392,14 +392,7 @@ async fn transact_in_turn(
 
 async fn transact(session: &Session, batch: &mut [Box<dyn Attempt>], shared: &Shared) -> Result<Changed, StoreError> {
     let around = shared.surroundings();
-    let worked = async {
-        let (_, changed) = futures_util::try_join!(session.execute("BEGIN"), work(session, batch, &around))?;
-        if !changed.committed {
-            session.commit().await?;
-        }
-        Ok(changed)
-    };
-    let done = worked.await;
+    let done = futures_util::try_join!(session.begin(), work(session, batch, &around)).map(|(_, changed)| changed);
     if done.is_err() && session.is_open() {
         session.execute("ROLLBACK").await?;
     }

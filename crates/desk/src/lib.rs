@@ -29,6 +29,7 @@ mod tail;
 mod upkeep;
 mod value;
 mod views;
+mod writes;
 
 pub use desk::Desk;
 pub use engine::time::{Span, Time};

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -18,6 +17,7 @@ use crate::lookups::{Lookups, TableShape};
 use crate::store::{Lock, StoreError, Tx, Values};
 use crate::tables::{OutboxRow, Table, Update, columns};
 use crate::value::{Columns, IntoValue as _, Kind, Value};
+use crate::writes::{self, Column, Shape, Verb, Write, names, placeholders, same_key};
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
@@ -72,28 +72,17 @@ fn arrays(columns: usize, rows: impl ExactSizeIterator<Item = Values>) -> Vec<Va
     by_column
 }
 
-/// `unnest($1::bigint[], …)` over the first columns of a table.
-fn unnest(kinds: &[(&'static str, Kind)]) -> String {
-    let part = |(index, (_, kind)): (usize, &(&str, Kind))| {
-        let name = match kind {
-            Kind::Int => "bigint",
-            Kind::Text => "text",
-            Kind::Bytes => "bytea",
-        };
-        format!("${}::{name}[]", index + 1)
-    };
-    let parts: Vec<String> = kinds.iter().enumerate().map(part).collect();
-    format!("unnest({})", parts.join(", "))
+/// `unnest($1::bigint[], …)` over the columns of a key.
+fn unnest(key: &[Column]) -> String {
+    format!("unnest({})", placeholders(key, 0).join(", "))
 }
 
-fn names(kinds: &[(&'static str, Kind)]) -> String {
-    kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-}
-
-/// `t.a = k.a AND t.b = k.b` over the columns of a key.
-fn same_key(key: &[(&'static str, Kind)]) -> String {
-    let parts: Vec<String> = key.iter().map(|(name, _)| format!("t.{name} = k.{name}")).collect();
-    parts.join(" AND ")
+/// Joins what has one of these keys. By one column an index is gone through in its order, so that nothing is to be sorted.
+fn with_keys(key: &[Column]) -> String {
+    match key {
+        [(name, _)] => format!("WHERE t.{name} = ANY({})", placeholders(key, 0).join("")),
+        _ => format!("JOIN {} AS k({}) ON {}", unnest(key), names(key), same_key(key)),
+    }
 }
 
 pub(crate) fn read_row(row: &Row, kinds: impl Iterator<Item = Kind>) -> Result<Values, StoreError> {
@@ -112,14 +101,19 @@ pub(crate) fn spelled(sql: &str) -> String {
     sql.replace('?', "$")
 }
 
+/// How many statements that write are kept prepared: most batches write one of a few combinations of tables.
+const MOST_SHAPES: usize = 256;
+
 /// A connection of a gatherer, with its prepared statements.
 pub(crate) struct Session {
     client: Client,
     statements: Mutex<HashMap<String, Statement>>,
     /// Those on a table: by the table, how many of its columns, and what is done.
     on_tables: Mutex<HashMap<(&'static str, usize, &'static str), Statement>>,
-    /// How many statements are being prepared, so that what they are for is not sent yet.
-    preparing: AtomicUsize,
+    /// Those that write, by what they write.
+    writing: Mutex<HashMap<Vec<Shape>, Statement>>,
+    /// What is written with the commit.
+    writes: Mutex<Vec<Write>>,
     /// The queue, where this is a gatherer's and its batch is worked.
     queue: Mutex<Option<QueueGuard>>,
 }
@@ -189,12 +183,12 @@ impl Session {
         // off counts as so dear that the planner would have a statement compiled that needs it.
         client
             .batch_execute(
-                "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
-                 SET plan_cache_mode = force_generic_plan; SET jit = off; SET lock_timeout = '10s'",
+                "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; \
+                 SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off; SET lock_timeout = '10s'",
             )
             .await?;
-        let (statements, on_tables) = (Mutex::default(), Mutex::default());
-        Ok(Self { client, statements, on_tables, preparing: AtomicUsize::new(0), queue: Mutex::default() })
+        let (statements, on_tables, writing) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { client, statements, on_tables, writing, writes: Mutex::default(), queue: Mutex::default() })
     }
 
     /// Keeps the queue from others until a commit is sent.
@@ -207,9 +201,30 @@ impl Session {
         *self.queue.lock() = None;
     }
 
-    /// Commits. Once that is sent the database has the rest to do, and others can gather.
-    pub(crate) async fn commit(&self) -> Result<(), StoreError> {
-        futures_util::join!(self.execute("COMMIT"), async { self.release() }).0
+    /// Begins a transaction that writes nothing yet.
+    pub(crate) async fn begin(&self) -> Result<(), StoreError> {
+        self.writes.lock().clear();
+        self.execute("BEGIN").await
+    }
+
+    fn write(&self, write: Write) {
+        self.writes.lock().push(write);
+    }
+
+    /// The statement that writes all of this.
+    async fn to_write(&self, writes: &[Write]) -> Result<Statement, StoreError> {
+        let shapes: Vec<Shape> = writes.iter().map(Write::shape).collect();
+        let known = self.writing.lock().get(&shapes).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(&writes::statement(writes)).await?;
+        let mut writing = self.writing.lock();
+        if writing.len() >= MOST_SHAPES {
+            writing.clear();
+        }
+        writing.insert(shapes, statement.clone());
+        Ok(statement)
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -231,7 +246,7 @@ impl Session {
         if let Some(statement) = known {
             return Ok(statement);
         }
-        let statement = self.prepare_now(sql).await?;
+        let statement = self.client.prepare(sql).await?;
         self.statements.lock().insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
@@ -248,16 +263,9 @@ impl Session {
         if let Some(statement) = known {
             return Ok(statement);
         }
-        let statement = self.prepare_now(&write()).await?;
+        let statement = self.client.prepare(&write()).await?;
         self.on_tables.lock().insert(key, statement.clone());
         Ok(statement)
-    }
-
-    async fn prepare_now(&self, sql: &str) -> Result<Statement, StoreError> {
-        self.preparing.fetch_add(1, Ordering::Relaxed);
-        let prepared = self.client.prepare(sql).await;
-        self.preparing.fetch_sub(1, Ordering::Relaxed);
-        Ok(prepared?)
     }
 
     /// The rows of a table that have one of these keys, each behind the number of its key, from one.
@@ -279,8 +287,12 @@ impl Session {
         rows.iter().map(|row| read_row(row, kinds())).collect()
     }
 
-    async fn run(&self, statement: &Statement, arrays: &[Values]) -> Result<Vec<Row>, StoreError> {
-        let params: Vec<&(dyn ToSql + Sync)> = arrays.iter().map(|array| array as _).collect();
+    async fn run<'a>(
+        &self,
+        statement: &Statement,
+        arrays: impl IntoIterator<Item = &'a Values>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let params: Vec<&(dyn ToSql + Sync)> = arrays.into_iter().map(|array| array as _).collect();
         Ok(self.client.query(statement, &params).await?)
     }
 }
@@ -301,12 +313,10 @@ impl Tx for Session {
         let statement = self.on_table((T::NAME, T::COLUMNS.len()), lock, || {
             let order: Vec<String> = key.iter().map(|(name, _)| format!("t.{name}")).collect();
             format!(
-                "SELECT {} FROM {} AS k({}) JOIN {} AS t ON {} ORDER BY {}{lock}",
+                "SELECT {} FROM {} AS t {} ORDER BY {}{lock}",
                 columns::<T>("t."),
-                unnest(key),
-                names(key),
                 T::NAME,
-                same_key(key),
+                with_keys(key),
                 order.join(", "),
             )
         });
@@ -324,46 +334,31 @@ impl Tx for Session {
     }
 
     async fn insert<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
+        if !rows.is_empty() {
+            let arrays = arrays(T::COLUMNS.len(), rows.iter().map(|row| row.values()));
+            let columns = T::COLUMNS.to_vec();
+            self.write(Write { verb: Verb::Insert, table: T::NAME, columns, keys: T::KEYS, arrays });
         }
-        let statement = self.on_table((T::NAME, T::COLUMNS.len()), "insert", || {
-            format!("INSERT INTO {} ({}) SELECT * FROM {}", T::NAME, columns::<T>(""), unnest(T::COLUMNS))
-        });
-        self.run(&statement.await?, &arrays(T::COLUMNS.len(), rows.iter().map(|row| row.values()))).await.map(drop)
+        Ok(())
     }
 
     async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
+        if !rows.is_empty() {
+            let update = Update::of::<T>();
+            let arrays = arrays(update.columns.len(), rows.iter().map(|row| update.values(*row)));
+            let columns = update.columns;
+            self.write(Write { verb: Verb::Update, table: T::NAME, columns, keys: T::KEYS, arrays });
         }
-        let update = Update::of::<T>();
-        let columns = &update.columns;
-        let statement = self.on_table((T::NAME, T::COLUMNS.len()), "update", || {
-            let (key, fields) = columns.split_at(T::KEYS);
-            let fields: Vec<String> = fields.iter().map(|(name, _)| format!("{name} = k.{name}")).collect();
-            format!(
-                "UPDATE {} AS t SET {} FROM {} AS k({}) WHERE {}",
-                T::NAME,
-                fields.join(", "),
-                unnest(columns),
-                names(columns),
-                same_key(key),
-            )
-        });
-        self.run(&statement.await?, &arrays(columns.len(), rows.iter().map(|row| update.values(*row)))).await.map(drop)
+        Ok(())
     }
 
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {
-        if keys.is_empty() {
-            return Ok(());
+        if !keys.is_empty() {
+            let arrays = arrays(T::KEYS, keys.iter().map(T::key_values));
+            let columns = T::COLUMNS[..T::KEYS].to_vec();
+            self.write(Write { verb: Verb::Delete, table: T::NAME, columns, keys: T::KEYS, arrays });
         }
-        let key = &T::COLUMNS[..T::KEYS];
-        let statement = self.on_table((T::NAME, T::COLUMNS.len()), "delete", || {
-            let (keys, names, same) = (unnest(key), names(key), same_key(key));
-            format!("DELETE FROM {} AS t USING {keys} AS k({names}) WHERE {same}", T::NAME)
-        });
-        self.run(&statement.await?, &arrays(key.len(), keys.iter().map(T::key_values))).await.map(drop)
+        Ok(())
     }
 
     async fn change(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
@@ -373,26 +368,28 @@ impl Tx for Session {
     }
 
     async fn append(&self, rows: &[OutboxRow<'_>]) -> Result<Option<u64>, StoreError> {
-        if rows.is_empty() {
-            return Ok(None);
+        if !rows.is_empty() {
+            let columns = OutboxRow::COLUMNS.to_vec();
+            let arrays = arrays(columns.len(), rows.iter().map(OutboxRow::values));
+            self.write(Write { verb: Verb::Insert, table: "outbox", columns, keys: 0, arrays });
         }
-        let kinds = OutboxRow::COLUMNS;
-        // The position is drawn when the locks are held, so that the stream has the changes of one thing in order.
-        let statement = self.on_table(("outbox", kinds.len()), "insert", || {
-            format!("INSERT INTO outbox ({}) SELECT * FROM {}", names(kinds), unnest(kinds))
-        });
-        self.run(&statement.await?, &arrays(kinds.len(), rows.iter().map(OutboxRow::values))).await?;
         // Another transaction may have drawn an earlier position and not committed it: the follower knows.
         Ok(None)
     }
 
-    async fn commit_along(&self) -> Result<bool, StoreError> {
-        if self.preparing.load(Ordering::Relaxed) > 0 {
-            return Ok(false);
-        }
-        // Where a write before it fails, the transaction is broken and this rolls it back.
-        self.commit().await?;
-        Ok(true)
+    async fn commit(&self) -> Result<(), StoreError> {
+        let writes = std::mem::take(&mut *self.writes.lock());
+        let writing = if writes.is_empty() { None } else { Some(self.to_write(&writes).await?) };
+        let written = async {
+            match &writing {
+                Some(statement) => self.run(statement, writes.iter().flat_map(|write| &write.arrays)).await.map(drop),
+                None => Ok(()),
+            }
+        };
+        // Once these are sent the database has the rest to do, and others can gather. Where the write fails the transaction
+        // is broken, and its commit rolls it back.
+        let sent = async { Ok(self.release()) };
+        futures_util::try_join!(written, self.execute("COMMIT"), sent).map(drop)
     }
 }
 

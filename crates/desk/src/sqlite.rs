@@ -258,11 +258,6 @@ impl Tx for Writer {
         Ok(changed as u64)
     }
 
-    async fn commit_along(&self) -> Result<bool, StoreError> {
-        self.run("COMMIT")?;
-        Ok(true)
-    }
-
     async fn append(&self, rows: &[OutboxRow<'_>]) -> Result<Option<u64>, StoreError> {
         if rows.is_empty() {
             return Ok(None);
@@ -271,6 +266,10 @@ impl Tx for Writer {
         let sql = format!("INSERT INTO outbox ({}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", names.join(", "));
         self.each(&sql, rows.iter().map(OutboxRow::values))?;
         Ok(Some(self.0.last_insert_rowid().cast_unsigned()))
+    }
+
+    async fn commit(&self) -> Result<(), StoreError> {
+        self.run("COMMIT")
     }
 }
 

@@ -54,17 +54,17 @@ pub(crate) trait Tx {
     async fn find<T: Table>(&self, keys: &[T::Key], lock: Lock) -> Result<Vec<T>, StoreError>;
     /// The rows of a query; `?1` is the first parameter.
     async fn query(&self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Values>, StoreError>;
-    /// Writes rows that were not there; a conflict where one is by now.
+    /// Runs a statement; gives how many rows it changed.
+    async fn change(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError>;
+    /// Writes rows that were not there; a conflict where one is by now. This and what follows may be put off until the
+    /// commit, and no row may be written twice.
     async fn insert<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError>;
     /// Writes rows over those that were there.
     async fn update<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError>;
     /// Removes rows.
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError>;
-    /// Runs a statement; gives how many rows it changed.
-    async fn change(&self, sql: &str, params: &[Value]) -> Result<u64, StoreError>;
-    /// Commits, where that can be sent along with the writes before it and holds only if all of them do. Polled after
-    /// them, and nothing follows it; gives whether it did.
-    async fn commit_along(&self) -> Result<bool, StoreError>;
     /// Appends to the event stream. Gives the last position, where nothing before it can come later.
     async fn append(&self, rows: &[OutboxRow<'_>]) -> Result<Option<u64>, StoreError>;
+    /// Ends the transaction: all that was written holds, or nothing.
+    async fn commit(&self) -> Result<(), StoreError>;
 }
