@@ -3,6 +3,7 @@ use crate::command::{Command, Context, Decision, Verdict};
 use crate::holds::{Reservation, Standing, Tender};
 use crate::id::{PaymentId, ReservationId, UserId};
 use crate::refusal::Refusal;
+use crate::wallet::Account;
 use crate::world::{Key, World};
 
 /// What became of a reservation whose payment was taken.
@@ -51,7 +52,7 @@ impl Command for ConfirmReservation {
             Standing::Pending { .. } | Standing::Expired { .. } => {}
         }
         if payment.holds_money() {
-            return settle(payment, reservation, world, cx);
+            return settle((payment, Account::Unsettled), reservation, world, cx);
         }
         match (reservation.held_at(cx.now), &payment.state) {
             // Also where the gateway could not give it back yet: somebody sees to that.

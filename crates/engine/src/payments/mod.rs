@@ -21,9 +21,7 @@ pub use confirm_reservation::{ConfirmReservation, Settlement};
 pub use open_payment::OpenPayment;
 pub use receive_news::ReceiveNews;
 pub use retry_refund::RetryRefund;
-pub(crate) use settle::{
-    abandon, give_back, leave, record_refund, record_success, settle, succeed, take_back, with_refund,
-};
+pub(crate) use settle::{abandon, give_back, leave, record_refund, settle, succeed, take_back, taken, with_refund};
 
 use crate::id::{EventId, PaymentId, ReservationId, UserId};
 use crate::money::Won;

@@ -1,6 +1,4 @@
-use super::{
-    GatewayEvent, News, Payment, PaymentState, Step, leave, record_refund, record_success, succeed, take_back,
-};
+use super::{GatewayEvent, News, Payment, PaymentState, Step, leave, record_refund, succeed, take_back, taken};
 use crate::command::{Command, Context, Decision, Verdict};
 use crate::holds::{Standing, Tender, end};
 use crate::id::{PaymentId, ReservationId};
@@ -51,9 +49,8 @@ impl Command for ReceiveNews {
 fn refunded(payment: &Payment, world: &World, cx: &mut Context) -> Verdict<()> {
     world.need([Key::Reservation(payment.reservation)])?;
     let reservation = world.reservations.get(&payment.reservation).ok_or(Refusal::ReservationUnknown)?;
-    let taken = matches!(payment.state, PaymentState::Succeeded { .. });
     // Word of the refund may come before word of the payment.
-    let (paid, taking) = if taken { (payment.clone(), Vec::new()) } else { record_success(payment, "card", cx) };
+    let (paid, at) = taken(payment, "card", cx);
     if !paid.holds_money() {
         return Ok(Decision::new(()).change(record_refund(&paid, cx)));
     }
@@ -61,10 +58,10 @@ fn refunded(payment: &Payment, world: &World, cx: &mut Context) -> Verdict<()> {
         Standing::Confirmed { tender, .. } if tender == Tender::Card(payment.id) => {
             (true, Account::Sales(payment.event))
         }
-        Standing::Pending { .. } => (reservation.payment_id() == payment.id, Account::Unsettled),
-        _ => (false, Account::Unsettled),
+        Standing::Pending { .. } => (reservation.payment_id() == payment.id, at),
+        _ => (false, at),
     };
-    let mut decision = Decision::new(()).change(taking).change(leave(&paid, from, cx));
+    let mut decision = Decision::new(()).change(leave(&paid, from, cx));
     if ends {
         let ended = end(reservation, paid.amount, Some(Tender::Card(paid.id)), world, cx)?;
         decision = decision.change(ended.changes);

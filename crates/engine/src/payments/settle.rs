@@ -10,12 +10,14 @@ use crate::refusal::Refusal;
 use crate::wallet::{About, Account, transfer, wallet_with};
 use crate::world::{Change, Key, Row, World};
 
-/// Notes that a gateway has taken the money. It waits as unsettled until a reservation has it.
-pub(crate) fn record_success(payment: &Payment, method: &str, cx: &mut Context) -> (Payment, Vec<Change>) {
+/// The payment once its gateway has taken the money, and where that is: where it was only just taken it comes from the gateway.
+/// Programs of before noted it first and settled it later.
+pub(crate) fn taken(payment: &Payment, method: &str, cx: &Context) -> (Payment, Account) {
+    if let PaymentState::Succeeded { .. } = payment.state {
+        return (payment.clone(), Account::Unsettled);
+    }
     let state = PaymentState::Succeeded { at: cx.now, method: method.to_owned(), refund: Refund::None };
-    let paid = Payment { state, ..payment.clone() };
-    let taken = transfer(Account::Gateway, Account::Unsettled, payment.amount, about(payment), cx);
-    (paid, taken.into_iter().collect())
+    (Payment { state, ..payment.clone() }, Account::Gateway)
 }
 
 /// Acts on a gateway's word that it has the money of a payment: notes it, unless that is known, and settles. Gives the payment
@@ -23,23 +25,22 @@ pub(crate) fn record_success(payment: &Payment, method: &str, cx: &mut Context) 
 pub(crate) fn succeed(payment: &Payment, method: &str, world: &World, cx: &mut Context) -> Verdict<Payment> {
     world.need([Key::Reservation(payment.reservation)])?;
     let reservation = world.reservations.get(&payment.reservation).ok_or(Refusal::ReservationUnknown)?;
-    let known = matches!(payment.state, PaymentState::Succeeded { .. });
-    let (paid, money) = if known { (payment.clone(), Vec::new()) } else { record_success(payment, method, cx) };
-    let settled = settle(&paid, reservation, world, cx)?;
+    let (paid, at) = taken(payment, method, cx);
+    let settled = settle((&paid, at), reservation, world, cx)?;
     let after = match settled.reply {
         Settlement::Returned(_) if paid.holds_money() => with_refund(&paid, Refund::Requested),
         _ => paid.clone(),
     };
     // Settling may put the payment once more: what comes later counts.
-    let row = (!known).then_some(Row::Payment(paid));
-    let noted = Decision::new(after).put_all(row).change(money);
+    let row = (paid != *payment).then_some(Row::Payment(paid));
+    let noted = Decision::new(after).put_all(row);
     Ok(Decision { facts: settled.facts, ..noted.change(settled.changes) })
 }
 
 /// Gives a reservation to the payment that was taken for it, late or not; where it cannot have it, the
-/// money goes back. Doing it again changes nothing.
+/// money goes back from where it is. Doing it again changes nothing.
 pub(crate) fn settle(
-    payment: &Payment,
+    (payment, at): (&Payment, Account),
     reservation: &Reservation,
     world: &World,
     cx: &mut Context,
@@ -52,8 +53,8 @@ pub(crate) fn settle(
         Standing::Confirmed { tender, .. } if tender == own => {
             return Ok(Decision::new(Settlement::Confirmed(reservation.clone())));
         }
-        Standing::Confirmed { .. } => return Ok(turn_back(payment, Refusal::ReservationPaid, cx)),
-        Standing::Cancelled { .. } => return Ok(turn_back(payment, Refusal::ReservationCancelled, cx)),
+        Standing::Confirmed { .. } => return Ok(turn_back(payment, at, Refusal::ReservationPaid, cx)),
+        Standing::Cancelled { .. } => return Ok(turn_back(payment, at, Refusal::ReservationCancelled, cx)),
         Standing::Pending { .. } | Standing::Expired { .. } => {}
     }
     // All at once: each time something is missing costs another journey to the store.
@@ -64,11 +65,11 @@ pub(crate) fn settle(
     let takes = event.takes_payments().map_err(Stop::from);
     let fits = takes.and_then(|()| within_limit(reservation, event, world, cx));
     match fits.and_then(|()| fill(&confirmed, world, cx.now)) {
-        Err(Stop::Refused(why)) => Ok(turn_back(payment, why, cx)),
+        Err(Stop::Refused(why)) => Ok(turn_back(payment, at, why, cx)),
         Err(missing) => Err(missing),
         Ok(changes) => {
             let sales = Account::Sales(reservation.event);
-            let earned = transfer(Account::Unsettled, sales, payment.amount, about(payment), cx);
+            let earned = transfer(at, sales, payment.amount, about(payment), cx);
             let other = (reservation.payment_id() != payment.id).then(|| abandon(reservation, world, cx));
             Ok(Decision::new(Settlement::Confirmed(confirmed.clone()))
                 .change(changes)
@@ -92,9 +93,9 @@ fn within_limit(reservation: &Reservation, event: &Event, world: &World, cx: &Co
     if has + reservation.count() > limit { Err(Refusal::PersonLimit { limit }.into()) } else { Ok(()) }
 }
 
-fn turn_back(payment: &Payment, why: Refusal, cx: &mut Context) -> Decision<Settlement> {
+fn turn_back(payment: &Payment, at: Account, why: Refusal, cx: &mut Context) -> Decision<Settlement> {
     Decision::new(Settlement::Returned(why))
-        .change(request_refund(payment, Account::Unsettled, cx))
+        .change(request_refund(payment, at, cx))
         .fact(Fact::PaymentReturned(payment.clone()))
 }
 

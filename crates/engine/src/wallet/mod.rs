@@ -24,7 +24,8 @@ pub enum Account {
     Gateway,
     /// Where free top-ups come from.
     TopUps,
-    /// Paid, but not for a confirmed reservation yet.
+    /// Paid, and neither for a confirmed reservation yet nor on its way back. Programs of before noted a success first and
+    /// settled it later; now it is settled when it is noted.
     Unsettled,
     /// On its way back to the buyer.
     Refunds,
