@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -60,6 +60,15 @@ pub fn all(args: &BenchArgs) -> Result<Table, Failure> {
 /// A folder that is removed in the end.
 struct Scratch(PathBuf);
 
+impl Scratch {
+    /// One that is not there yet, inside another.
+    fn new(inside: &Path, name: &str) -> Result<Self, Failure> {
+        let folder = inside.join(format!("maepyo-{name}-{}", std::process::id()));
+        std::fs::create_dir(&folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+        Ok(Self(folder))
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed is left to whoever looks after the folder.
@@ -85,9 +94,7 @@ struct Holds {
 
 impl<'a> Bench<'a> {
     fn new(args: &'a BenchArgs, runtime: &'a Runtime) -> Result<Self, Failure> {
-        let folder = args.folder.join(format!("maepyo-bench-{}", std::process::id()));
-        std::fs::create_dir(&folder).map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
-        let scratch = Scratch(folder);
+        let scratch = Scratch::new(&args.folder, "bench")?;
         let load = Load {
             connections: usize::from(args.connections),
             warm_up: Duration::from_secs(1),
@@ -288,10 +295,16 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Holds once more, on a server just started, and then with ten times the seats on another just started.
+    /// Holds once more, on a server just started, and then with ten times the seats on another just started. In a store of
+    /// their own, where that can be: in this one whatever was measured before holds seats.
     fn scale(&mut self, small: &Rc<Ground>) -> Result<(), Failure> {
-        let few = self.holds_of(small)?;
-        let large = self.prepare(self.args.events.saturating_mul(9), Some(small))?;
+        let mut small = small.clone();
+        if !self.postgres() {
+            self.scratch = Scratch::new(&self.args.folder, "bench-scale")?;
+            small = self.prepare(self.args.events, None)?;
+        }
+        let few = self.holds_of(&small)?;
+        let large = self.prepare(self.args.events.saturating_mul(9), Some(&small))?;
         let figure = self.holds_of(&large)? / few;
         self.table.figure("ten times the seats", figure, "of the holds (by ratio to echo)", Floor::AtLeast(0.8));
         Ok(())
