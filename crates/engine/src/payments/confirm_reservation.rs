@@ -34,12 +34,11 @@ impl Command for ConfirmReservation {
         world.need([Key::Reservation(self.reservation)])?;
         let reservation = world.reservations.get(&self.reservation).ok_or(Refusal::ReservationUnknown)?;
         reservation.owned_by(self.user)?;
-        match reservation.standing {
+        if let Standing::Confirmed { tender: Tender::Card(id), .. } = reservation.standing
+            && id == self.payment
+        {
             // As most are when this is asked: nothing else need be looked at.
-            Standing::Confirmed { tender, .. } if tender == Tender::Card(self.payment) => {
-                return Ok(Decision::new(Settlement::Confirmed(reservation.clone())));
-            }
-            _ => {}
+            return Ok(Decision::new(Settlement::Confirmed(reservation.clone())));
         }
         world.need([Key::Payment(self.payment)])?;
         let payment = world.payments.get(&self.payment).ok_or(Refusal::PaymentMismatch)?;
@@ -52,7 +51,7 @@ impl Command for ConfirmReservation {
             Standing::Pending { .. } | Standing::Expired { .. } => {}
         }
         if payment.holds_money() {
-            return settle((payment, Account::Unsettled), reservation, world, cx);
+            return settle(payment, Account::Unsettled, reservation, world, cx);
         }
         match (reservation.held_at(cx.now), &payment.state) {
             // Also where the gateway could not give it back yet: somebody sees to that.

@@ -50,7 +50,7 @@ fn refunded(payment: &Payment, world: &World, cx: &mut Context) -> Verdict<()> {
     world.need([Key::Reservation(payment.reservation)])?;
     let reservation = world.reservations.get(&payment.reservation).ok_or(Refusal::ReservationUnknown)?;
     // Word of the refund may come before word of the payment.
-    let (paid, at) = taken(payment, "card", cx);
+    let (paid, held) = taken(payment, "card", cx);
     if !paid.holds_money() {
         return Ok(Decision::new(()).change(record_refund(&paid, cx)));
     }
@@ -58,8 +58,8 @@ fn refunded(payment: &Payment, world: &World, cx: &mut Context) -> Verdict<()> {
         Standing::Confirmed { tender, .. } if tender == Tender::Card(payment.id) => {
             (true, Account::Sales(payment.event))
         }
-        Standing::Pending { .. } => (reservation.payment_id() == payment.id, at),
-        _ => (false, at),
+        Standing::Pending { .. } => (reservation.payment_id() == payment.id, held),
+        _ => (false, held),
     };
     let mut decision = Decision::new(()).change(leave(&paid, from, cx));
     if ends {

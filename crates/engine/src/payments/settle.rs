@@ -25,8 +25,8 @@ pub(crate) fn taken(payment: &Payment, method: &str, cx: &Context) -> (Payment, 
 pub(crate) fn succeed(payment: &Payment, method: &str, world: &World, cx: &mut Context) -> Verdict<Payment> {
     world.need([Key::Reservation(payment.reservation)])?;
     let reservation = world.reservations.get(&payment.reservation).ok_or(Refusal::ReservationUnknown)?;
-    let (paid, at) = taken(payment, method, cx);
-    let settled = settle((&paid, at), reservation, world, cx)?;
+    let (paid, from) = taken(payment, method, cx);
+    let settled = settle(&paid, from, reservation, world, cx)?;
     let after = match settled.reply {
         Settlement::Returned(_) if paid.holds_money() => with_refund(&paid, Refund::Requested),
         _ => paid.clone(),
@@ -40,7 +40,8 @@ pub(crate) fn succeed(payment: &Payment, method: &str, world: &World, cx: &mut C
 /// Gives a reservation to the payment that was taken for it, late or not; where it cannot have it, the
 /// money goes back from where it is. Doing it again changes nothing.
 pub(crate) fn settle(
-    (payment, at): (&Payment, Account),
+    payment: &Payment,
+    from: Account,
     reservation: &Reservation,
     world: &World,
     cx: &mut Context,
@@ -53,8 +54,8 @@ pub(crate) fn settle(
         Standing::Confirmed { tender, .. } if tender == own => {
             return Ok(Decision::new(Settlement::Confirmed(reservation.clone())));
         }
-        Standing::Confirmed { .. } => return Ok(turn_back(payment, at, Refusal::ReservationPaid, cx)),
-        Standing::Cancelled { .. } => return Ok(turn_back(payment, at, Refusal::ReservationCancelled, cx)),
+        Standing::Confirmed { .. } => return Ok(turn_back(payment, from, Refusal::ReservationPaid, cx)),
+        Standing::Cancelled { .. } => return Ok(turn_back(payment, from, Refusal::ReservationCancelled, cx)),
         Standing::Pending { .. } | Standing::Expired { .. } => {}
     }
     // All at once: each time something is missing costs another journey to the store.
@@ -65,11 +66,11 @@ pub(crate) fn settle(
     let takes = event.takes_payments().map_err(Stop::from);
     let fits = takes.and_then(|()| within_limit(reservation, event, world, cx));
     match fits.and_then(|()| fill(&confirmed, world, cx.now)) {
-        Err(Stop::Refused(why)) => Ok(turn_back(payment, at, why, cx)),
+        Err(Stop::Refused(why)) => Ok(turn_back(payment, from, why, cx)),
         Err(missing) => Err(missing),
         Ok(changes) => {
             let sales = Account::Sales(reservation.event);
-            let earned = transfer(at, sales, payment.amount, about(payment), cx);
+            let earned = transfer(from, sales, payment.amount, about(payment), cx);
             let other = (reservation.payment_id() != payment.id).then(|| abandon(reservation, world, cx));
             Ok(Decision::new(Settlement::Confirmed(confirmed.clone()))
                 .change(changes)
@@ -93,9 +94,9 @@ fn within_limit(reservation: &Reservation, event: &Event, world: &World, cx: &Co
     if has + reservation.count() > limit { Err(Refusal::PersonLimit { limit }.into()) } else { Ok(()) }
 }
 
-fn turn_back(payment: &Payment, at: Account, why: Refusal, cx: &mut Context) -> Decision<Settlement> {
+fn turn_back(payment: &Payment, from: Account, why: Refusal, cx: &mut Context) -> Decision<Settlement> {
     Decision::new(Settlement::Returned(why))
-        .change(request_refund(payment, at, cx))
+        .change(request_refund(payment, from, cx))
         .fact(Fact::PaymentReturned(payment.clone()))
 }
 
