@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
+use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -17,7 +18,7 @@ use crate::lookups::{Lookups, TableShape};
 use crate::store::{Lock, StoreError, Tx, Values};
 use crate::tables::{OutboxRow, Table, Update, columns};
 use crate::value::{Columns, IntoValue as _, Kind, Value};
-use crate::writes::{self, Column, Shape, Verb, Write, names, placeholders, same_key};
+use crate::writes::{self, Column, Prepared, Verb, Write, names, placeholders, same_key};
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
@@ -101,19 +102,18 @@ pub(crate) fn spelled(sql: &str) -> String {
     sql.replace('?', "$")
 }
 
-/// How many statements that write are kept prepared: most batches write one of a few combinations of tables.
-const MOST_SHAPES: usize = 256;
-
 /// A connection of a gatherer, with its prepared statements.
 pub(crate) struct Session {
     client: Client,
     statements: Mutex<HashMap<String, Statement>>,
     /// Those on a table: by the table, how many of its columns, and what is done.
     on_tables: Mutex<HashMap<(&'static str, usize, &'static str), Statement>>,
-    /// Those that write, by what they write.
-    writing: Mutex<HashMap<Vec<Shape>, Statement>>,
+    /// Those that write.
+    writing: Mutex<Prepared>,
     /// What is written with the commit.
     writes: Mutex<Vec<Write>>,
+    /// What is told of it, written after all that: the positions of the event stream are drawn when all locks are held.
+    told: Mutex<Option<Write>>,
     /// The queue, where this is a gatherer's and its batch is worked.
     queue: Mutex<Option<QueueGuard>>,
 }
@@ -188,7 +188,8 @@ impl Session {
             )
             .await?;
         let (statements, on_tables, writing) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { client, statements, on_tables, writing, writes: Mutex::default(), queue: Mutex::default() })
+        let (writes, told) = (Mutex::default(), Mutex::default());
+        Ok(Self { client, statements, on_tables, writing, writes, told, queue: Mutex::default() })
     }
 
     /// Keeps the queue from others until a commit is sent.
@@ -204,6 +205,7 @@ impl Session {
     /// Begins a transaction that writes nothing yet.
     pub(crate) async fn begin(&self) -> Result<(), StoreError> {
         self.writes.lock().clear();
+        *self.told.lock() = None;
         self.execute("BEGIN").await
     }
 
@@ -211,20 +213,23 @@ impl Session {
         self.writes.lock().push(write);
     }
 
-    /// The statement that writes all of this.
-    async fn to_write(&self, writes: &[Write]) -> Result<Statement, StoreError> {
-        let shapes: Vec<Shape> = writes.iter().map(Write::shape).collect();
-        let known = self.writing.lock().get(&shapes).cloned();
-        if let Some(statement) = known {
-            return Ok(statement);
+    /// The statements that write all of this, in order.
+    async fn to_write<'a>(&self, writes: &'a [Write]) -> Result<Vec<(Statement, &'a [Write])>, StoreError> {
+        let parts = self.writing.lock().divide(writes);
+        let mut statements = Vec::with_capacity(parts.len());
+        for part in parts {
+            let known = self.writing.lock().get(part);
+            let statement = match known {
+                Some(statement) => statement,
+                None => {
+                    let statement = self.client.prepare(&writes::statement(part)).await?;
+                    self.writing.lock().put(part, statement.clone());
+                    statement
+                }
+            };
+            statements.push((statement, part));
         }
-        let statement = self.client.prepare(&writes::statement(writes)).await?;
-        let mut writing = self.writing.lock();
-        if writing.len() >= MOST_SHAPES {
-            writing.clear();
-        }
-        writing.insert(shapes, statement.clone());
-        Ok(statement)
+        Ok(statements)
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -336,7 +341,7 @@ impl Tx for Session {
     async fn insert<T: Table>(&self, rows: &[&T]) -> Result<(), StoreError> {
         if !rows.is_empty() {
             let arrays = arrays(T::COLUMNS.len(), rows.iter().map(|row| row.values()));
-            let columns = T::COLUMNS.to_vec();
+            let columns = T::COLUMNS.into();
             self.write(Write { verb: Verb::Insert, table: T::NAME, columns, keys: T::KEYS, arrays });
         }
         Ok(())
@@ -346,7 +351,7 @@ impl Tx for Session {
         if !rows.is_empty() {
             let update = Update::of::<T>();
             let arrays = arrays(update.columns.len(), rows.iter().map(|row| update.values(*row)));
-            let columns = update.columns;
+            let columns = update.columns.into();
             self.write(Write { verb: Verb::Update, table: T::NAME, columns, keys: T::KEYS, arrays });
         }
         Ok(())
@@ -355,7 +360,7 @@ impl Tx for Session {
     async fn delete<T: Table>(&self, keys: &[T::Key]) -> Result<(), StoreError> {
         if !keys.is_empty() {
             let arrays = arrays(T::KEYS, keys.iter().map(T::key_values));
-            let columns = T::COLUMNS[..T::KEYS].to_vec();
+            let columns = T::COLUMNS[..T::KEYS].into();
             self.write(Write { verb: Verb::Delete, table: T::NAME, columns, keys: T::KEYS, arrays });
         }
         Ok(())
@@ -369,27 +374,30 @@ impl Tx for Session {
 
     async fn append(&self, rows: &[OutboxRow<'_>]) -> Result<Option<u64>, StoreError> {
         if !rows.is_empty() {
-            let columns = OutboxRow::COLUMNS.to_vec();
+            let columns = OutboxRow::COLUMNS;
             let arrays = arrays(columns.len(), rows.iter().map(OutboxRow::values));
-            self.write(Write { verb: Verb::Insert, table: "outbox", columns, keys: 0, arrays });
+            let write = Write { verb: Verb::Insert, table: "outbox", columns: columns.into(), keys: 0, arrays };
+            *self.told.lock() = Some(write);
         }
         // Another transaction may have drawn an earlier position and not committed it: the follower knows.
         Ok(None)
     }
 
     async fn commit(&self) -> Result<(), StoreError> {
-        let writes = std::mem::take(&mut *self.writes.lock());
-        let writing = if writes.is_empty() { None } else { Some(self.to_write(&writes).await?) };
-        let written = async {
-            match &writing {
-                Some(statement) => self.run(statement, writes.iter().flat_map(|write| &write.arrays)).await.map(drop),
-                None => Ok(()),
-            }
+        let (writes, told) = (std::mem::take(&mut *self.writes.lock()), self.told.lock().take());
+        let mut statements = self.to_write(&writes).await?;
+        statements.extend(self.to_write(told.as_slice()).await?);
+        let written = statements.iter().map(|(statement, part)| {
+            let arrays = part.iter().flat_map(|write| &write.arrays);
+            self.run(statement, arrays)
+        });
+        // Polled in this order, so sent in this order. Once all is sent the database has the rest to do, and others can
+        // gather. Where a write fails the transaction is broken, and its commit rolls it back.
+        let sent = async {
+            self.release();
+            Ok(())
         };
-        // Once these are sent the database has the rest to do, and others can gather. Where the write fails the transaction
-        // is broken, and its commit rolls it back.
-        let sent = async { Ok(self.release()) };
-        futures_util::try_join!(written, self.execute("COMMIT"), sent).map(drop)
+        futures_util::try_join!(try_join_all(written), self.execute("COMMIT"), sent).map(drop)
     }
 }
 

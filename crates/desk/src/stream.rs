@@ -63,7 +63,7 @@ impl Stream {
 /// What a durable consumer of the stream has to work off next.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// In order; at least one.
+    /// In order; none where nothing was left behind a page that was turned.
     pub entries: Vec<Arc<Entry>>,
     /// Whether there are others behind them already.
     pub more: bool,
@@ -76,7 +76,7 @@ impl Page {
     pub fn cut(&mut self, most: usize) {
         self.more |= most < self.entries.len();
         self.entries.truncate(most.max(1));
-        self.advance.to = self.entries.last().map_or(self.advance.from, |last| last.position);
+        self.advance.to = self.entries.last().map_or(self.advance.to, |last| last.position);
     }
 }
 
@@ -174,10 +174,12 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::stream_after`].
-    pub async fn turn(&self, page: &mut Page, most: usize) -> Result<(), Unavailable> {
-        page.entries = self.stream_after(page.advance.to, most).await?;
-        page.advance.to = page.entries.last().map_or(page.advance.to, |last| last.position);
-        page.more = page.advance.to < self.stream_end().await?;
+    pub async fn turn_page(&self, page: &mut Page, most: usize) -> Result<(), Unavailable> {
+        let end = self.stream_end().await?;
+        page.entries = self.entries(page.advance.to, end, most).await?;
+        // Positions of transactions that were rolled back are nobody's.
+        page.advance.to = page.entries.last().map_or(end, |last| last.position);
+        page.more = page.advance.to < end;
         Ok(())
     }
 }

@@ -1,7 +1,12 @@
-//! What a batch writes to PostgreSQL: one statement, whatever tables it is about. By itself a statement costs the database
-//! and the connection as much as some ten rows of it.
+//! What a batch writes to PostgreSQL. By itself a statement costs the database and the connection as much as some ten rows
+//! of it, so what is often written together is one statement. It takes a while to plan, and some memory: what is seldom
+//! written together is a statement a table.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::iter;
+
+use tokio_postgres::Statement;
 
 use crate::store::Values;
 use crate::value::Kind;
@@ -22,7 +27,7 @@ pub(crate) struct Write {
     pub verb: Verb,
     pub table: &'static str,
     /// The columns that are sent, those of the key first.
-    pub columns: Vec<Column>,
+    pub columns: Cow<'static, [Column]>,
     /// How many columns the key has.
     pub keys: usize,
     /// An array a column.
@@ -30,10 +35,10 @@ pub(crate) struct Write {
 }
 
 /// What a statement depends on: two with the same shapes differ in their rows only.
-pub(crate) type Shape = (&'static str, Verb, usize);
+type Shape = (&'static str, Verb, usize);
 
 impl Write {
-    pub(crate) fn shape(&self) -> Shape {
+    fn shape(&self) -> Shape {
         (self.table, self.verb, self.columns.len())
     }
 
@@ -51,6 +56,61 @@ impl Write {
             Verb::Delete => format!("DELETE FROM {table} AS t USING (SELECT {rows}) AS k WHERE {same}"),
         }
     }
+}
+
+/// The statements that write, by what they write.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    statements: HashMap<Vec<Shape>, Statement>,
+    /// How often tables were written together that are not by one statement yet.
+    seen: HashMap<Vec<Shape>, u32>,
+}
+
+/// How many statements are kept for tables that are written together.
+const MOST_TOGETHER: usize = 64;
+/// How often they have to be until there is a statement for it.
+const OFTEN: u32 = 20;
+/// Of how many combinations it is counted how often they come.
+const MOST_COUNTED: usize = 4_096;
+
+impl Prepared {
+    /// What is written by one statement each: all of it, or a table at a time.
+    pub(crate) fn divide<'a>(&mut self, writes: &'a [Write]) -> Vec<&'a [Write]> {
+        if self.together(writes) { vec![writes] } else { writes.chunks(1).collect() }
+    }
+
+    fn together(&mut self, writes: &[Write]) -> bool {
+        if writes.len() < 2 {
+            return false;
+        }
+        let shapes = shapes(writes);
+        if self.statements.contains_key(&shapes) {
+            return true;
+        }
+        if self.statements.keys().filter(|own| own.len() > 1).count() >= MOST_TOGETHER {
+            return false;
+        }
+        if self.seen.len() >= MOST_COUNTED {
+            self.seen.clear();
+        }
+        let seen = self.seen.entry(shapes).or_default();
+        *seen += 1;
+        *seen >= OFTEN
+    }
+
+    pub(crate) fn get(&self, writes: &[Write]) -> Option<Statement> {
+        self.statements.get(&shapes(writes)).cloned()
+    }
+
+    pub(crate) fn put(&mut self, writes: &[Write], statement: Statement) {
+        let shapes = shapes(writes);
+        self.seen.remove(&shapes);
+        self.statements.insert(shapes, statement);
+    }
+}
+
+fn shapes(writes: &[Write]) -> Vec<Shape> {
+    writes.iter().map(Write::shape).collect()
 }
 
 /// All of it as one statement, with the parameters in the order of the writes. No row may be in it twice, since none of the
@@ -102,8 +162,21 @@ mod tests {
     use super::*;
 
     fn write(verb: Verb, table: &'static str) -> Write {
-        let columns = vec![("id", Kind::Bytes), ("count", Kind::Int)];
+        let columns = vec![("id", Kind::Bytes), ("count", Kind::Int)].into();
         Write { verb, table, columns, keys: 1, arrays: Vec::new() }
+    }
+
+    #[test]
+    fn only_what_is_often_written_together_is_one_statement() {
+        let mut prepared = Prepared::default();
+        let writes = [write(Verb::Update, "a"), write(Verb::Insert, "b")];
+        for _ in 1..OFTEN {
+            assert_eq!(prepared.divide(&writes).len(), 2);
+        }
+        assert_eq!(prepared.divide(&writes).len(), 1);
+        assert_eq!(prepared.divide(&[write(Verb::Insert, "a"), write(Verb::Insert, "b")]).len(), 2);
+        assert_eq!(prepared.divide(&writes[..1]).len(), 1);
+        assert!(prepared.divide(&[]).is_empty());
     }
 
     #[test]

@@ -252,7 +252,7 @@ async fn a_cursor_works_everything_off_once() {
                     assert!(page.more || !left);
                     let mut positions: Vec<u64> = page.entries.iter().map(|entry| entry.position).collect();
                     if page.more {
-                        desk.turn(&mut page, 3).await.expect("it can be read");
+                        desk.turn_page(&mut page, 3).await.expect("it can be read");
                         positions.extend(page.entries.iter().map(|entry| entry.position));
                     }
                     if desk.run(AdvanceCursor(page.advance)).await.expect("it is decided") {

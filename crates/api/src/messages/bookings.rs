@@ -40,7 +40,7 @@ pub async fn follow(state: &AppState) -> Result<(bool, Duration), Stopped> {
         if !page.more || drafts.len() >= MOST {
             break;
         }
-        state.desk.turn(&mut page, PAGE).await.map_err(failed)?;
+        state.desk.turn_page(&mut page, PAGE).await.map_err(failed)?;
         drafts.extend(called_for(state, &page).await.map_err(failed)?);
     }
     let pause = state.settings.carriers.pause_after(drafts.len());
