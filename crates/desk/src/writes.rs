@@ -61,51 +61,58 @@ impl Write {
 /// The statements that write, by what they write.
 #[derive(Default)]
 pub(crate) struct Prepared {
-    statements: HashMap<Vec<Shape>, Statement>,
+    alone: HashMap<Shape, Statement>,
+    together: HashMap<Vec<Shape>, Statement>,
     /// How often tables were written together that are not by one statement yet.
     seen: HashMap<Vec<Shape>, u32>,
+    /// How many times that is in all.
+    counted: u32,
 }
 
-/// How many statements are kept for tables that are written together.
+/// How many statements are kept for tables that are written together. Beyond these it is begun anew.
 const MOST_TOGETHER: usize = 64;
-/// How often they have to be until there is a statement for it.
+/// How often these have to be until there is a statement for them, …
 const OFTEN: u32 = 20;
-/// Of how many combinations it is counted how often they come.
-const MOST_COUNTED: usize = 4_096;
+/// … among so many batches.
+const AMONG: u32 = 2_000;
 
 impl Prepared {
     /// What is written by one statement each: all of it, or a table at a time.
     pub(crate) fn divide<'a>(&mut self, writes: &'a [Write]) -> Vec<&'a [Write]> {
-        if self.together(writes) { vec![writes] } else { writes.chunks(1).collect() }
+        if writes.len() > 1 && self.is_often(shapes(writes)) { vec![writes] } else { writes.chunks(1).collect() }
     }
 
-    fn together(&mut self, writes: &[Write]) -> bool {
-        if writes.len() < 2 {
-            return false;
-        }
-        let shapes = shapes(writes);
-        if self.statements.contains_key(&shapes) {
+    fn is_often(&mut self, shapes: Vec<Shape>) -> bool {
+        if self.together.contains_key(&shapes) {
             return true;
         }
-        if self.statements.keys().filter(|own| own.len() > 1).count() >= MOST_TOGETHER {
-            return false;
-        }
-        if self.seen.len() >= MOST_COUNTED {
+        if self.counted >= AMONG {
+            self.counted = 0;
             self.seen.clear();
         }
+        self.counted += 1;
         let seen = self.seen.entry(shapes).or_default();
         *seen += 1;
         *seen >= OFTEN
     }
 
+    /// The statement for what [`Prepared::divide`] gave, if it is there already.
     pub(crate) fn get(&self, writes: &[Write]) -> Option<Statement> {
-        self.statements.get(&shapes(writes)).cloned()
+        match writes {
+            [write] => self.alone.get(&write.shape()).cloned(),
+            _ => self.together.get(&shapes(writes)).cloned(),
+        }
     }
 
     pub(crate) fn put(&mut self, writes: &[Write], statement: Statement) {
-        let shapes = shapes(writes);
-        self.seen.remove(&shapes);
-        self.statements.insert(shapes, statement);
+        if let [write] = writes {
+            self.alone.insert(write.shape(), statement);
+            return;
+        }
+        if self.together.len() >= MOST_TOGETHER {
+            self.together.clear();
+        }
+        self.together.insert(shapes(writes), statement);
     }
 }
 
@@ -177,6 +184,11 @@ mod tests {
         assert_eq!(prepared.divide(&[write(Verb::Insert, "a"), write(Verb::Insert, "b")]).len(), 2);
         assert_eq!(prepared.divide(&writes[..1]).len(), 1);
         assert!(prepared.divide(&[]).is_empty());
+        // What comes now and then over days is not often.
+        for _ in 0..OFTEN {
+            assert_eq!(prepared.divide(&[write(Verb::Delete, "a"), write(Verb::Delete, "b")]).len(), 2);
+            prepared.counted = AMONG;
+        }
     }
 
     #[test]
