@@ -75,11 +75,15 @@ const MOST_TOGETHER: usize = 64;
 const OFTEN: u32 = 20;
 /// … among so many batches.
 const AMONG: u32 = 2_000;
+/// The most statements of a batch: all are sent before any answer is waited for, in order, and beyond thirty futures that are
+/// joined nobody promises that.
+const MOST_PARTS: usize = 24;
 
 impl Prepared {
     /// What is written by one statement each: all of it, or a table at a time.
     pub(crate) fn divide<'a>(&mut self, writes: &'a [Write]) -> Vec<&'a [Write]> {
-        if writes.len() > 1 && self.is_often(shapes(writes)) { vec![writes] } else { writes.chunks(1).collect() }
+        let together = writes.len() > MOST_PARTS || writes.len() > 1 && self.is_often(shapes(writes));
+        if together { vec![writes] } else { writes.chunks(1).collect() }
     }
 
     fn is_often(&mut self, shapes: Vec<Shape>) -> bool {
@@ -184,6 +188,8 @@ mod tests {
         assert_eq!(prepared.divide(&[write(Verb::Insert, "a"), write(Verb::Insert, "b")]).len(), 2);
         assert_eq!(prepared.divide(&writes[..1]).len(), 1);
         assert!(prepared.divide(&[]).is_empty());
+        let many: Vec<Write> = (0..=MOST_PARTS).map(|_| write(Verb::Insert, "a")).collect();
+        assert_eq!(prepared.divide(&many).len(), 1);
         // What comes now and then over days is not often.
         for _ in 0..OFTEN {
             assert_eq!(prepared.divide(&[write(Verb::Delete, "a"), write(Verb::Delete, "b")]).len(), 2);

@@ -11,7 +11,7 @@ pub struct Advance {
     pub holder: u64,
     /// Where the work began: the position after which was read.
     pub from: u64,
-    /// The last position of what was worked off.
+    /// The last position of what was worked off; nothing will ever be between.
     pub to: u64,
 }
 
